@@ -1,0 +1,85 @@
+"""From person-level records, or published counts, to impact estimates and the return on each £1.
+
+Declare the study once; every estimate, table, figure and pound that follows obeys that declaration and
+carries its own uncertainty to the end::
+
+    import impactkit as ik
+
+    design = ik.TrialDesign(unit="id", arm="arm", treated="IPS", control="usual",
+                            outcomes=(ik.Outcome(name="employment", kind="binary"),))
+    result = ik.Evaluation(design, people, [ik.IntentToTreat(name="itt", outcome="employment")]).fit(seed=1)
+    result.tidy()
+
+Names load when first used: importing the package alone loads no scientific library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from impactkit._names import PUBLIC, ROOMS
+from impactkit._version import __version__
+
+if TYPE_CHECKING:
+    from impactkit.analysis import CR2, HC0, HC1, HC2, HC3, Linearised, RowRef
+    from impactkit.data import StudyData
+    from impactkit.design import (
+        BeforeAfterDesign,
+        ComparisonDesign,
+        Family,
+        Link,
+        NormDesign,
+        Outcome,
+        Population,
+        TrialDesign,
+    )
+    from impactkit.econ import BreakEven, CostPerClient, Money
+    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.evaluation import Evaluation, EvaluationResult, Plan
+    from impactkit.results import Estimates
+
+__all__ = [
+    "CR2",
+    "HC0",
+    "HC1",
+    "HC2",
+    "HC3",
+    "BeforeAfterDesign",
+    "BreakEven",
+    "Combination",
+    "ComparisonDesign",
+    "CostPerClient",
+    "CrossTab",
+    "Estimates",
+    "Evaluation",
+    "EvaluationResult",
+    "Family",
+    "IntentToTreat",
+    "Linearised",
+    "Link",
+    "Money",
+    "NormDesign",
+    "Outcome",
+    "Plan",
+    "Population",
+    "RowRef",
+    "StandardisedEffect",
+    "StudyData",
+    "TrialDesign",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in PUBLIC:
+        value = getattr(importlib.import_module(PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    if name in ROOMS:
+        return importlib.import_module(f"impactkit.{name}")
+    raise AttributeError(f"module 'impactkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *ROOMS})

@@ -1,0 +1,44 @@
+"""The table of names: what `impactkit` offers, and the kinds of analysis a plan may hold.
+
+A new analysis is one file and one line here.
+"""
+
+from __future__ import annotations
+
+ANALYSES: dict[str, tuple[str, str]] = {
+    "intent_to_treat": ("impactkit.estimators.itt", "IntentToTreat"),
+    "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
+    "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
+    "combination": ("impactkit.estimators.combination", "Combination"),
+    "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
+    "break_even": ("impactkit.econ.analyses", "BreakEven"),
+}
+"""Kind in the plan file: where its class lives."""
+
+PUBLIC: dict[str, str] = {
+    "BeforeAfterDesign": "impactkit.design",
+    "ComparisonDesign": "impactkit.design",
+    "Family": "impactkit.design",
+    "Link": "impactkit.design",
+    "NormDesign": "impactkit.design",
+    "Outcome": "impactkit.design",
+    "Population": "impactkit.design",
+    "TrialDesign": "impactkit.design",
+    "StudyData": "impactkit.data",
+    "Estimates": "impactkit.results",
+    "CR2": "impactkit.analysis",
+    "HC0": "impactkit.analysis",
+    "HC1": "impactkit.analysis",
+    "HC2": "impactkit.analysis",
+    "HC3": "impactkit.analysis",
+    "Linearised": "impactkit.analysis",
+    "RowRef": "impactkit.analysis",
+    "Money": "impactkit.econ",
+    "Evaluation": "impactkit.evaluation",
+    "EvaluationResult": "impactkit.evaluation",
+    "Plan": "impactkit.evaluation",
+    **{name: module for module, name in ANALYSES.values()},
+}
+"""Public name: the module it is loaded from when first used."""
+
+ROOMS = ("analysis", "data", "design", "econ", "errors", "estimators", "evaluation", "published", "report", "results")

@@ -1,0 +1,31 @@
+"""Designs, outcomes and populations: the study, declared once."""
+
+from impactkit.design.base import Spec
+from impactkit.design.designs import (
+    AnyDesign,
+    BeforeAfterDesign,
+    ComparisonDesign,
+    Design,
+    Link,
+    NormDesign,
+    TrialDesign,
+    read_design,
+)
+from impactkit.design.outcome import ALL, DESIGN_WEIGHTS, Family, Outcome, Population
+
+__all__ = [
+    "ALL",
+    "DESIGN_WEIGHTS",
+    "AnyDesign",
+    "BeforeAfterDesign",
+    "ComparisonDesign",
+    "Design",
+    "Family",
+    "Link",
+    "NormDesign",
+    "Outcome",
+    "Population",
+    "Spec",
+    "TrialDesign",
+    "read_design",
+]

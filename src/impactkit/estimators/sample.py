@@ -1,0 +1,174 @@
+"""Who is analysed: one outcome in one population, with every exclusion counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from impactkit.errors import NotEstimableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impactkit.data import StudyData
+    from impactkit.design import Outcome
+
+__all__ = ["OneArmed", "Sample", "arms_of", "complete_rows", "draw_sample", "treated_labels"]
+
+OneArmed = Literal["error", "drop"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """The people one estimate rests on.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    population : str
+    member : ndarray of bool, shape (N,)
+        Who is analysed, over the whole person table.
+    values : ndarray of shape (N,)
+        The outcome.
+    weights : ndarray of shape (N,) or None
+    weights_column : str or None
+    counts : mapping
+        The ``n_…`` columns of ``glance()``.
+    dropped_strata : tuple of str
+        One-armed strata left out because that was asked for.
+    """
+
+    outcome: Outcome
+    population: str
+    member: NDArray[np.bool_]
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
+    weights_column: str | None
+    counts: dict[str, Any]
+    dropped_strata: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[bytes, str | None]:
+        """Samples with the same key share one design matrix."""
+        return np.packbits(self.member).tobytes(), self.weights_column
+
+    def smallest_cell(self, arm: NDArray[np.int8]) -> float:
+        """Give the smallest head count behind the estimate: by arm, and by answer for a binary outcome."""
+        arms = arm[self.member]
+        sizes = [np.bincount(arms, minlength=int(arms.max(initial=0)) + 1)]
+        if self.outcome.kind == "binary":
+            positive = np.bincount(arms, weights=self.values[self.member], minlength=len(sizes[0]))
+            sizes = [positive, sizes[0] - positive]
+        return float(min(size.min() for size in sizes))
+
+
+def arms_of(study: StudyData) -> NDArray[np.int8]:
+    """Give the arm of each person of a design that has arms."""
+    arm = study.arm
+    if arm is None:
+        raise NotEstimableError("the design has no arms to compare")
+    return arm
+
+
+def treated_labels(study: StudyData) -> tuple[str, ...]:
+    """Give the treated arms' labels as words, one term each."""
+    return tuple(str(label) for label in getattr(study.design, "treated_labels", ()))
+
+
+def complete_rows(matrix: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
+    """Mark the rows without a missing covariate; ``None`` without covariates."""
+    if matrix is None:
+        return None
+    found: NDArray[np.bool_] = np.asarray(~np.isnan(matrix).any(axis=1))
+    return found
+
+
+def draw_sample(
+    study: StudyData,
+    *,
+    outcome: str,
+    population: str,
+    complete: NDArray[np.bool_] | None = None,
+    one_armed: OneArmed = "error",
+) -> Sample:
+    """Select complete cases for one outcome in one population.
+
+    Parameters
+    ----------
+    study : StudyData
+    outcome, population : str
+    complete : ndarray of bool, shape (N,), optional
+        Who has every covariate.
+    one_armed : {"error", "drop"}
+        What to do with a stratum that has one arm only in this sample.
+
+    Raises
+    ------
+    NotEstimableError
+        If an arm is empty, or a stratum has one arm only and ``one_armed="error"``.
+    """
+    column = study.outcome(outcome)
+    arm = arms_of(study)
+    assigned_all = study.population(population)
+    assigned = assigned_all & column.eligible
+    observed = assigned & ~np.isnan(column.values)
+    weighted: NDArray[np.bool_] = observed if column.weights is None else observed & (np.nan_to_num(column.weights) > 0)
+    member: NDArray[np.bool_] = np.asarray(weighted if complete is None else weighted & complete)
+    counts: dict[str, Any] = {
+        "n_assigned": int(assigned.sum()),
+        "n_not_eligible": int(assigned_all.sum() - assigned.sum()),
+        "n_missing_outcome": int(assigned.sum() - observed.sum()),
+        "n_zero_weight": int(observed.sum() - weighted.sum()),
+        "n_missing_covariates": int(weighted.sum() - member.sum()),
+        "n_dropped_strata": 0,
+    }
+    labels = treated_labels(study)
+    arms = len(labels) + 1
+    dropped: tuple[str, ...] = ()
+    if study.strata is not None:
+        member, dropped, rows = _two_armed(study, member, arms=arms, one_armed=one_armed)
+        counts["n_dropped_strata"] = rows
+    sizes = np.bincount(arm[member], minlength=arms)
+    if (sizes == 0).any():
+        names = (str(getattr(study.design, "control", "control")), *labels)
+        empty = ", ".join(f'"{names[place]}"' for place in np.flatnonzero(sizes == 0))
+        raise NotEstimableError(
+            f"nobody is left to analyse in arm {empty} (of {counts['n_assigned']} assigned, "
+            f"{counts['n_missing_outcome']} have no outcome)"
+        )
+    counts |= {"n_analysed": int(sizes.sum()), "n_treated": int(sizes[1:].sum()), "n_control": int(sizes[0])}
+    spec = column.spec
+    return Sample(
+        outcome=spec,
+        population=population,
+        member=member,
+        values=column.values,
+        weights=column.weights,
+        weights_column=None if column.weights is None else study.design.weights_of(spec),
+        counts=counts,
+        dropped_strata=dropped,
+    )
+
+
+def _two_armed(
+    study: StudyData, member: NDArray[np.bool_], *, arms: int, one_armed: OneArmed
+) -> tuple[NDArray[np.bool_], tuple[str, ...], int]:
+    strata = study.strata
+    assert strata is not None
+    labels = study.strata_labels
+    cells = np.bincount(strata[member] * arms + arms_of(study)[member], minlength=len(labels) * arms).reshape(-1, arms)
+    present = cells.sum(axis=1) > 0
+    faulty = present & (cells == 0).any(axis=1)
+    if not faulty.any():
+        return member, (), 0
+    names = tuple(labels[place] for place in np.flatnonzero(faulty))
+    rows = int(cells[faulty].sum())
+    if one_armed == "error":
+        shown = "; ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        raise NotEstimableError(
+            f"{len(names)} of {int(present.sum())} strata lack an arm among the people analysed ({shown}; {rows} rows): "
+            'join strata, or set one_armed="drop" to leave these rows out and have them counted'
+        )
+    return member & ~faulty[strata], names, rows

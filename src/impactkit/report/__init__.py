@@ -1,0 +1,105 @@
+"""Presentation, last: from tidy frames to tables, figures and one HTML page.
+
+Nothing here estimates anything. A `Table` is frozen data with four renderers; a `Style` says how numbers are
+dressed; `disclose` withholds small counts before anything is written; `forest` draws; `report_html` makes a
+`Document` into one self-contained file; `write_files` writes a whole set or nothing. The same input gives the
+same bytes.
+
+Names load when first used: importing this room loads neither pandas nor matplotlib nor jinja2.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impactkit.report.disclosure import Disclosed, Withheld, disclose
+    from impactkit.report.document import (
+        Bullets,
+        Callout,
+        Document,
+        Headline,
+        Headlines,
+        Paragraph,
+        Picture,
+        Section,
+    )
+    from impactkit.report.evidence import effect_heading
+    from impactkit.report.figures import figure_bytes, forest, forest_alt_text
+    from impactkit.report.html import report_html
+    from impactkit.report.labels import Labels
+    from impactkit.report.style import DWP_TRIALS, PILOTS, PLAIN, Style, get_style
+    from impactkit.report.suppression import SuppressedCounts, suppress_counts
+    from impactkit.report.table import Cell, Column, Row, RowGroup, Table
+    from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
+    from impactkit.report.tables_impacts import impacts_table
+    from impactkit.report.write import frame_csv, write_file, write_files
+
+_HOMES = {
+    "disclosure": ("Disclosed", "Withheld", "disclose"),
+    "document": ("Bullets", "Callout", "Document", "Headline", "Headlines", "Paragraph", "Picture", "Section"),
+    "evidence": ("effect_heading",),
+    "figures": ("figure_bytes", "forest", "forest_alt_text"),
+    "html": ("report_html",),
+    "labels": ("Labels",),
+    "style": ("DWP_TRIALS", "PILOTS", "PLAIN", "Style", "get_style"),
+    "suppression": ("SuppressedCounts", "suppress_counts"),
+    "table": ("Cell", "Column", "Row", "RowGroup", "Table"),
+    "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
+    "tables_impacts": ("impacts_table",),
+    "write": ("frame_csv", "write_file", "write_files"),
+}
+_PUBLIC = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DWP_TRIALS",
+    "PILOTS",
+    "PLAIN",
+    "Bullets",
+    "Callout",
+    "Cell",
+    "Column",
+    "Disclosed",
+    "Document",
+    "Headline",
+    "Headlines",
+    "Labels",
+    "Paragraph",
+    "Picture",
+    "Row",
+    "RowGroup",
+    "Section",
+    "Style",
+    "SuppressedCounts",
+    "Table",
+    "Withheld",
+    "counts_table",
+    "disclose",
+    "effect_heading",
+    "figure_bytes",
+    "forest",
+    "forest_alt_text",
+    "frame_csv",
+    "frame_table",
+    "get_style",
+    "glance_table",
+    "impacts_table",
+    "report_html",
+    "suppress_counts",
+    "tidy_table",
+    "write_file",
+    "write_files",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'impactkit.report' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"impactkit.report.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

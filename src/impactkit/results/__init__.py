@@ -1,0 +1,29 @@
+"""What every analysis returns, and the joint uncertainty of its rows."""
+
+from impactkit.results.estimates import (
+    ADJUSTED_COLUMNS,
+    GLANCE_COLUMNS,
+    NOTE_COLUMNS,
+    TIDY_COLUMNS,
+    Estimates,
+    Note,
+    RowKey,
+)
+from impactkit.results.influence import DfParts, Influence, RowInfluence
+from impactkit.results.measures import MEASURES, Measure, measure
+
+__all__ = [
+    "ADJUSTED_COLUMNS",
+    "GLANCE_COLUMNS",
+    "MEASURES",
+    "NOTE_COLUMNS",
+    "TIDY_COLUMNS",
+    "DfParts",
+    "Estimates",
+    "Influence",
+    "Measure",
+    "Note",
+    "RowInfluence",
+    "RowKey",
+    "measure",
+]

@@ -1,0 +1,14 @@
+"""Give the tests here their made-up frames, whatever the import mode."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+_spec = importlib.util.spec_from_file_location("report_made_up", Path(__file__).with_name("made_up.py"))
+assert _spec is not None
+assert _spec.loader is not None
+_module = importlib.util.module_from_spec(_spec)
+sys.modules["report_made_up"] = _module
+_spec.loader.exec_module(_module)
