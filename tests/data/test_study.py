@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from impactkit.data import ColumnNeed, StudyData, read_table
@@ -83,7 +84,7 @@ def container(kind: str, frame: pd.DataFrame, folder: Path) -> Any:
             columns = zip(chunks.column_names, chunks.columns, strict=True)
             return pa.table({name: cells.dictionary_encode() if name in names else cells for name, cells in columns})
         case "duckdb":
-            return duckdb.connect().from_arrow(table)
+            return duckdb.from_arrow(table)
         case "csv":
             frame.to_csv(folder / "people.csv", index=False)
             return folder / "people.csv"
@@ -174,7 +175,10 @@ def test_category_order_is_kept_where_there_is_one(people: pd.DataFrame, design:
     connection.register("arrow", pa.Table.from_pandas(people.assign(job=jobs), preserve_index=False))
     relation = connection.sql(f"select * exclude (job), job::enum{tuple(order)} as job from arrow")
     hashes = set()
-    for data in (declared, enum, relation, tmp_path / "people.parquet", tmp_path / "polars.parquet", enum.lazy()):
+    sources = [declared, enum, relation, tmp_path / "people.parquet", enum.lazy()]
+    if pq.read_schema(tmp_path / "polars.parquet").field("job").type.ordered:  # polars 1.0 did not write the order
+        sources.append(tmp_path / "polars.parquet")
+    for data in sources:
         study = StudyData.read(data, design, needs=[ColumnNeed("job", "factor", "a test")])
         assert study.factor("job").labels == ("trade", "care", "sales")
         assert study.factor("job").codes.tolist() == [2, -1, 1, 0] * 6
@@ -244,7 +248,8 @@ def test_the_designs_weights_are_the_default_and_an_outcome_may_have_none(
 
 def test_csv_files(people: pd.DataFrame, design: TrialDesign, tmp_path: Path) -> None:
     people["person_id"] = [f"{row:03d}" for row in range(24)]
-    people["health"] = ["NA", "", "nan", *people["health"].astype(str)[3:]]
+    people["health"] = ["NA", "", "nan", *map(str, range(21))]
+    people["w_12m"] = 1.0
     people["arm"] = ["None", "usual"] * 12  # a label that pandas would take for missing
     path = tmp_path / "people.csv"
     path.write_bytes(b"\xef\xbb\xbf" + people.to_csv(index=False).encode())
@@ -253,7 +258,7 @@ def test_csv_files(people: pd.DataFrame, design: TrialDesign, tmp_path: Path) ->
     assert study.data_hash == StudyData.read(path, design.replace(treated="None"), outcomes=["health"]).data_hash
     assert study.notes == (
         "column `person_id` of the data has numbers with leading zeros and was read as text",
-        'column `health` of the data: 4 cells with the text "NA" or "NaN" were read as missing',
+        'column `health` of the data: 2 cells with the text "NA" or "NaN" were read as missing',
     )
 
 

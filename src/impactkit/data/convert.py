@@ -98,8 +98,9 @@ def _signed(chunks: list[Any]) -> list[Any]:
 
 
 def _numbers(name: str, numbers: Any, *, truth: bool = False, exact: NDArray[Any] | None = None) -> Column:
-    values: Floats = np.ascontiguousarray(numbers, dtype=np.float64)
-    return Column(name, "truth" if truth else "number", len(values), numbers=values, exact=exact)
+    values: Floats = np.array(numbers, dtype=np.float64, order="C")  # a copy: the user's frame may change later
+    kept = None if exact is None else exact.copy()
+    return Column(name, "truth" if truth else "number", len(values), numbers=values, exact=kept)
 
 
 def _is_long(numbers: Floats) -> bool:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from impactkit.analysis import Analysis, ConfLevel
 from impactkit.design import ALL, Design, Spec
 from impactkit.errors import NotEstimableError
-from impactkit.results import Estimates, Influence, Note, RowInfluence, RowKey
+from impactkit.results import Estimates, Influence, Note, RowInfluence, RowKey, measure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -230,7 +230,7 @@ class _Table:
             self.tests[len(self.keys)] = self._test(key, n, count)
         except NotEstimableError as reason:
             self._remark(key, "p_value", str(reason))
-        cell = np.nan if influence is None else float(np.min(n, initial=np.inf))
+        cell = np.nan if influence is None else float(n.min())
         self._append(key, np.nan, np.nan, float(n.sum()), cell, None)
 
     def _append(
@@ -302,7 +302,7 @@ class _Table:
 
     def estimates(self, study: StudyData | None) -> Estimates:
         values, errors, sizes, cells = (np.array(column, dtype=float) for column in zip(*self.numbers, strict=True))
-        is_test = np.array([place in self.tests for place in range(len(self.keys))])
+        is_test = np.array([measure(key.measure).is_test for key in self.keys])
         block = (
             []
             if study is None

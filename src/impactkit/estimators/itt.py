@@ -179,20 +179,21 @@ def _solve_group(
 ) -> None:
     member = group[0].member
     weights = None if group[0].weights is None else group[0].weights[member]
-    values = np.column_stack([sample.values[member] for sample in group])
-    arm = arms_of(study)[member]
+    people = np.flatnonzero(member)
+    values = np.stack([sample.values[people] for sample in group]).T
+    arm = arms_of(study)[people]
     matrix = trial_matrix(
         arm=arm,
         arms=len(rows.labels) + 1,
-        strata=None if study.strata is None else study.strata[member],
-        covariates=None if covariates is None else covariates[member],
+        strata=None if study.strata is None else study.strata[people],
+        covariates=None if covariates is None else covariates[people],
         weights=weights,
         adjustment=spec.adjustment_used,
     )
     terms = list(range(1, len(rows.labels) + 1))
     is_control = arm == 0
     control_member = member.copy()
-    control_member[np.flatnonzero(member)[~is_control]] = False
+    control_member[people[~is_control]] = False
     try:
         effects = regress(
             study, matrix=matrix, outcomes=values, member=member, weights=weights, rows=terms, inference=inference
@@ -261,7 +262,7 @@ class _Rows:
         if study.strata is not None and not blocked:
             method += " with stratum dummies"
         self.glances[outcome.name, population] = glance_row(
-            spec, study, sample, estimand="intention to treat", method=method, df=float(np.nanmin(effects.df[:, place]))
+            spec, study, sample, estimand="intention to treat", method=method, df=float(np.fmin.reduce(effects.df[:, place]))
         )
         if sample.dropped_strata:
             self._remark(

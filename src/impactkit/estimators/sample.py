@@ -56,12 +56,16 @@ class Sample:
 
     def smallest_cell(self, arm: NDArray[np.int8]) -> float:
         """Give the smallest head count behind the estimate: by arm, and by answer for a binary outcome."""
-        arms = arm[self.member]
-        sizes = [np.bincount(arms, minlength=int(arms.max(initial=0)) + 1)]
+        sizes = arm_sizes(self.member, arm, int(arm.max(initial=0)) + 1)
         if self.outcome.kind == "binary":
-            positive = np.bincount(arms, weights=self.values[self.member], minlength=len(sizes[0]))
-            sizes = [positive, sizes[0] - positive]
-        return float(min(size.min() for size in sizes))
+            positive = arm_sizes(self.member & (self.values == 1.0), arm, len(sizes))
+            sizes = np.concatenate([positive, sizes - positive])
+        return float(sizes.min())
+
+
+def arm_sizes(member: NDArray[np.bool_], arm: NDArray[np.int8], arms: int) -> NDArray[np.int64]:
+    """Count the members of each arm; masks are counted many times faster than they are summed or binned."""
+    return np.array([np.count_nonzero(member & (arm == place)) for place in range(arms)], dtype=np.int64)
 
 
 def arms_of(study: StudyData) -> NDArray[np.int8]:
@@ -117,11 +121,11 @@ def draw_sample(
     weighted: NDArray[np.bool_] = observed if column.weights is None else observed & (np.nan_to_num(column.weights) > 0)
     member: NDArray[np.bool_] = np.asarray(weighted if complete is None else weighted & complete)
     counts: dict[str, Any] = {
-        "n_assigned": int(assigned.sum()),
-        "n_not_eligible": int(assigned_all.sum() - assigned.sum()),
-        "n_missing_outcome": int(assigned.sum() - observed.sum()),
-        "n_zero_weight": int(observed.sum() - weighted.sum()),
-        "n_missing_covariates": int(weighted.sum() - member.sum()),
+        "n_assigned": np.count_nonzero(assigned),
+        "n_not_eligible": np.count_nonzero(assigned_all & ~assigned),
+        "n_missing_outcome": np.count_nonzero(assigned & ~observed),
+        "n_zero_weight": np.count_nonzero(observed & ~weighted),
+        "n_missing_covariates": np.count_nonzero(weighted & ~member),
         "n_dropped_strata": 0,
     }
     labels = treated_labels(study)
@@ -130,7 +134,7 @@ def draw_sample(
     if study.strata is not None:
         member, dropped, rows = _two_armed(study, member, arms=arms, one_armed=one_armed)
         counts["n_dropped_strata"] = rows
-    sizes = np.bincount(arm[member], minlength=arms)
+    sizes = arm_sizes(member, arm, arms)
     if (sizes == 0).any():
         names = (str(getattr(study.design, "control", "control")), *labels)
         empty = ", ".join(f'"{names[place]}"' for place in np.flatnonzero(sizes == 0))

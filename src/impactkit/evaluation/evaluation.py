@@ -48,7 +48,7 @@ class Evaluation:
     >>> people = pd.DataFrame({"id": range(6), "z": [1, 0] * 3, "score": [3.0, 1.0, 5.0, 2.0, 4.0, 3.0]})
     >>> design = ik.TrialDesign(unit="id", arm="z", treated=1, control=0)
     >>> result = ik.Evaluation(design, people, [ik.IntentToTreat(name="itt", outcome="score")]).fit(seed=1)
-    >>> float(result.tidy()["estimate"][0])
+    >>> round(float(result.tidy()["estimate"][0]), 6)
     2.0
     """
 
@@ -117,8 +117,8 @@ class Evaluation:
                             f"{analysis.name}: {warning.category.__name__}: {warning.message}" for warning in caught
                         ]
                         done[analysis.name] = found.with_glances(shared)
-                    except (ImpactkitError, ArithmeticError, ValueError) as error:
-                        reason = f"{error}"
+                    except Exception as error:  # one analysis must not lose the others
+                        reason = str(error) if isinstance(error, ImpactkitError) else f"{type(error).__name__}: {error}"
                         if strict:
                             raise AnalysisError(f'analysis "{analysis.name}" failed: {reason}') from error
                 if reason is not None:

@@ -55,6 +55,7 @@ def labels_of(result: EvaluationResult) -> Labels:
     return Labels.of(
         outcomes={outcome.name: outcome.label for outcome in design.outcomes},
         populations=populations if populations else {ALL: "Everyone"},
+        analyses={name: name for name in result.plan_names},
     )
 
 

@@ -52,6 +52,11 @@ class EvaluationResult:
         """Names of the analyses, in the plan's order."""
         return tuple(self.parts)
 
+    @property
+    def plan_names(self) -> tuple[str, ...]:
+        """Names of all analyses of the plan, also of those not selected."""
+        return tuple(analysis.name for analysis in self.plan.analyses)
+
     def __getitem__(self, name: str | Sequence[str]) -> EvaluationResult:
         wanted = [name] if isinstance(name, str) else list(name)
         for one in wanted:

@@ -32,7 +32,7 @@ _COUNTS = ("n_assigned", "n_analysed", "n_treated", "n_control", *_LOST)
 #: What hiding costs: first those lost, then an arm, then everyone assigned, and the number analysed last.
 _COSTS = {"n_assigned": 100.0, "n_analysed": 1000.0, "n_treated": 11.0, "n_control": 10.0}
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
-_PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 3}
+_PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
 Place = tuple[str, str, str]
 Variable = tuple[str, ...]

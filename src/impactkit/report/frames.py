@@ -20,14 +20,14 @@ Record = Mapping[str, Any]
 
 NOT_EXPLAINED = "n/c : not calculated; no reason was recorded."
 
-#: A note with this in its ``column`` concerns the count of people.
-_COUNTS = frozenset({"n", "n_analysed"})
-
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give a frame's rows as dictionaries, in order."""
+    """Give a frame's rows as dictionaries, in order; ``pd.NA`` becomes ``None``."""
+    import pandas as pd
+
     names = [str(name) for name in frame.columns]
-    return [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+    rows = frame.itertuples(index=False, name=None)
+    return [{name: None if value is pd.NA else value for name, value in zip(names, row, strict=True)} for row in rows]
 
 
 def is_test(measure: str) -> bool:

@@ -101,8 +101,10 @@ def hide(
         else:
             break
     for name in sorted(hidden - first, key=lambda name: (-cost.get(name, 0.0), repr(name))):
-        if not recoverable(equations, hidden - {name}):
-            hidden.discard(name)
+        if name in hidden:
+            follow = recoverable(equations, hidden - {name})
+            if not follow & first:  # what follows from the printed counts anyway is printed with it
+                hidden -= {name, *follow}
     return hidden
 
 

@@ -174,7 +174,9 @@ class Estimates:
         """Give one row per analysis, outcome and population: who was analysed, and how."""
         import pandas as pd
 
-        return pd.DataFrame([dict(row) for row in self.glances], columns=list(GLANCE_COLUMNS))
+        frame = pd.DataFrame([dict(row) for row in self.glances], columns=list(GLANCE_COLUMNS))
+        counts = [name for name in GLANCE_COLUMNS if name.startswith("n_") or name == "clusters"]
+        return frame.astype(dict.fromkeys(counts, "Int64"))
 
     def notes(self) -> pd.DataFrame:
         """Give the reason of every number that could not be given, and what was done to the data."""
