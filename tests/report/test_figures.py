@@ -88,3 +88,14 @@ def test_a_title_may_not_claim_too_much_and_nothing_drawn_is_said() -> None:
         forest(tidy(effect()), weak, title="Impact on work")
     with pytest.raises(SpecError, match="nothing to draw"):
         forest(tidy(control(), effect(estimate="c")))
+
+
+@pytest.mark.parametrize("reach", [0.125, 0.031, 0.7, 0.0042, 3.3])
+def test_every_tick_is_written_as_the_number_it_stands_at(reach: float) -> None:
+    figure = forest(tidy(effect(estimate=0.4 * reach, conf_low=-0.1 * reach, conf_high=reach)), LOOKS)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    shown = [(tick, label.get_text()) for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)]
+    assert len(shown) >= 3
+    for tick, words in shown:
+        assert float(words.replace("−", "-").replace(",", "")) == pytest.approx(100 * tick, abs=1e-9)

