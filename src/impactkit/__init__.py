@@ -34,8 +34,9 @@ if TYPE_CHECKING:
         Population,
         TrialDesign,
     )
-    from impactkit.econ import BreakEven, CostPerClient, Money
+    from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
     from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
 
@@ -49,7 +50,9 @@ __all__ = [
     "BreakEven",
     "Combination",
     "ComparisonDesign",
+    "CostEntry",
     "CostPerClient",
+    "CountRow",
     "CrossTab",
     "Estimates",
     "Evaluation",
