@@ -101,6 +101,7 @@ def regress(
     residual_df = n - solution.rank
     coef = solution.coef[rows]
     index: NDArray[np.int64] | None = None if member.all() else np.flatnonzero(member)
+    people: NDArray[np.int64] | None = None
     parts: list[DfParts | None] = [None] * len(rows)
     share = np.ones(len(rows))
     present = codes = None
@@ -123,6 +124,7 @@ def regress(
             strata=None if study.strata is None else study.strata[included],
             clusters=None if study.clusters is None else study.clusters[included],
         )
+        people = np.flatnonzero(member)
         values, index = linearised.values, None if included.all() else np.flatnonzero(included)
         df = np.full((len(rows), m), float(linearised.df))
         groups: NDArray[np.signedinteger[Any]] | None = None if study.clusters is None else study.clusters[included]
@@ -153,7 +155,8 @@ def regress(
         std_error=np.sqrt(_sum_of_squares(values, groups)),
         df=np.where(df > 0, df, np.nan),
         influence=[
-            [RowInfluence(index, values[row, column], parts[row]) for column in range(m)] for row in range(len(rows))
+            [RowInfluence(index, values[row, column], parts[row], people) for column in range(m)]
+            for row in range(len(rows))
         ],
         aliased=solution.aliased,
         residual_df=residual_df,

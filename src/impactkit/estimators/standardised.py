@@ -211,8 +211,18 @@ def _standardise(spec: StandardisedEffect, study: StudyData) -> Estimates:
         dense[slice(None) if square.index is None else square.index] -= factor * tau / (2 * scale.sd**3) * square.values
         error, own_df = _error(dense, block.clusters)
         value = factor * tau / scale.sd
-        rows.append((effect_key, value, error, _smaller(df, own_df), n, RowInfluence(None, dense), cell))
-        half = RowInfluence(square.index, square.values / (2 * scale.sd))
+        rows.append(
+            (
+                effect_key,
+                value,
+                error,
+                _smaller(df, own_df),
+                n,
+                RowInfluence(None, dense, people=np.flatnonzero(sample.member)),
+                cell,
+            )
+        )
+        half = RowInfluence(square.index, square.values / (2 * scale.sd), people=square.people)
         spread = float(np.sqrt(scale.variance_of_square)) / (2 * scale.sd)
         rows.append((scale_key, scale.sd, spread, _smaller(df, scale.variance_df), scale.n, half, cell))
         remarks.append(
@@ -304,4 +314,11 @@ def _scale(
     error, variance_df = _error(combined, clusters)
     spread = error**2
     df = min(nominal, 2 * variance**2 / spread) if clusters is not None and spread > 0 else nominal
-    return _Scale(float(np.sqrt(variance)), RowInfluence(index, combined), spread, variance_df, df, len(y))
+    return _Scale(
+        float(np.sqrt(variance)),
+        RowInfluence(index, combined, people=np.flatnonzero(chosen)),
+        spread,
+        variance_df,
+        df,
+        len(y),
+    )
