@@ -214,7 +214,9 @@ def working_regression(fit: LogisticFit, *, X: FloatArray, weights: FloatArray |
     -----
     With ``v = p(1-p)`` the score of unit i is ``w_i (sqrt(v_i) x_i)(y_i - p_i) / sqrt(v_i) = w_i x_i (y_i - p_i)``.
     HC0 to HC3 are those of R's ``sandwich::vcovHC`` for a ``glm``. CR2 takes independent errors of variance ``v``
-    as its working model, which on this scale is the identity: that of ``clubSandwich::vcovCR`` for a ``glm``.
+    as its working model, which on this scale is the identity: it is clubSandwich's CR2 of this very regression.
+    For a ``glm`` clubSandwich takes another root of the same matrix, also unbiased under the working model; the two
+    differ by about a thousandth of the standard error.
     """
     spread = np.sqrt(fit.variance)
     columns = X[:, fit.kept] * spread[:, None]

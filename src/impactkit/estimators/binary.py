@@ -106,10 +106,10 @@ class BinaryEffect(Analysis):
     >>> result = ik.Evaluation(design, people, [ik.BinaryEffect(name="work", outcome="work")]).fit(seed=1)
     >>> result.tidy()[["term", "measure", "estimate", "conf_low", "conf_high"]].round(3)
                term     measure  estimate  conf_low  conf_high
-    0           IPS  difference       0.1    -0.038      0.238
-    1           IPS  risk_ratio       1.2     0.931      1.546
-    2           IPS  odds_ratio       1.5     0.854      2.636
-    3  control_mean        mean       0.5     0.401      0.599
+    0           IPS  difference       0.1    -0.039      0.239
+    1           IPS  risk_ratio       1.2     0.929      1.550
+    2           IPS  odds_ratio       1.5     0.851      2.643
+    3  control_mean        mean       0.5     0.400      0.600
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})
@@ -406,9 +406,11 @@ class _Run:
                     line = lines[label, "conditional"]
                     line.estimate = float(fitted.coef[place + 1])
                     self._uncertain(line, found, place)
-                    given = "covariates and strata" if layout.names else "nothing, so it equals the marginal one"
+                    given = " and ".join(
+                        word for word, there in (("covariates", spec.covariates), ("strata", self.study.strata is not None)) if there
+                    )
                     self.remarks.append(
-                        Note(*line.key[:4], "", f"odds ratio conditional on {given}; odds ratios are not collapsible")
+                        Note(*line.key[:4], "", f"odds ratio conditional on {given or 'nothing else'}; odds ratios are not collapsible")
                     )
         except NotEstimableError as reason:
             self._fail(lines, labels, wanted, str(reason))
