@@ -33,8 +33,8 @@ _MEASURES = ("difference", "risk_ratio", "odds_ratio")
 
 _MARGINAL = (
     "risk and odds ratios are marginal: ratios of the risks, and of the odds, that everybody analysed would have "
-    "in each arm; an odds ratio conditional on covariates is further from 1 even in a trial, since odds ratios are "
-    "not collapsible"
+    "in each arm; an odds ratio conditional on covariates is another quantity, further from 1 even in a trial as a "
+    "rule, since odds ratios are not collapsible"
 )
 
 
@@ -407,10 +407,16 @@ class _Run:
                     line.estimate = float(fitted.coef[place + 1])
                     self._uncertain(line, found, place)
                     given = " and ".join(
-                        word for word, there in (("covariates", spec.covariates), ("strata", self.study.strata is not None)) if there
+                        word
+                        for word, there in (("covariates", spec.covariates), ("strata", self.study.strata is not None))
+                        if there
                     )
                     self.remarks.append(
-                        Note(*line.key[:4], "", f"odds ratio conditional on {given or 'nothing else'}; odds ratios are not collapsible")
+                        Note(
+                            *line.key[:4],
+                            "",
+                            f"odds ratio conditional on {given or 'nothing else'}; odds ratios are not collapsible",
+                        )
                     )
         except NotEstimableError as reason:
             self._fail(lines, labels, wanted, str(reason))
