@@ -1,4 +1,4 @@
-"""Coverage of marginal percentage points, risk ratios and odds ratios, with their conditional counterpart's truth apart.
+"""Coverage of marginal percentage points, risk ratios and odds ratios, with and without covariates.
 
 Each test prints its table: n, clusters, response, R and the Monte Carlo standard error. Truths are those of the
 population that people are drawn from, by averaging over two million draws of the covariates.
@@ -49,8 +49,8 @@ class World:
         return {"difference": one - zero, "risk_ratio": one / zero, "odds_ratio": odds}
 
 
-BLOCKS = np.repeat(np.arange(4), (36, 60, 84, 120))
-SHARES = np.array([0.25, 0.5, 0.4, 0.6])
+BLOCKS = np.repeat(np.arange(4), (60, 80, 100, 160))
+SHARES = np.array([0.4, 0.25, 0.5, 0.6])
 CLUSTER_SIZES = np.round(np.linspace(8, 40, 20)).astype(int)
 
 
@@ -85,7 +85,7 @@ def _strong(people: dict[str, np.ndarray], arm: int) -> np.ndarray:
 
 
 def _blocks_chance(people: dict[str, np.ndarray], arm: int) -> np.ndarray:
-    return expit(-1.2 + 0.9 * people["x"] + 0.2 * people["block"] + 0.6 * arm)
+    return expit(-0.7 + 0.9 * people["x"] + 0.2 * people["block"] + 0.6 * arm)
 
 
 def _clusters_chance(people: dict[str, np.ndarray], arm: int) -> np.ndarray:
@@ -94,7 +94,7 @@ def _clusters_chance(people: dict[str, np.ndarray], arm: int) -> np.ndarray:
 
 WORLDS = (
     World("individual", {}, _individual, _strong, n=300),
-    World("blocked, 25% to 60% treated", {"strata": "block"}, _blocked, _blocks_chance, n=300),
+    World("blocked, 25% to 60% treated", {"strata": "block"}, _blocked, _blocks_chance, n=400),
     World(
         "clusters allocated",
         {"clusters": "cluster"},

@@ -31,6 +31,9 @@ __all__ = ["BinaryEffect"]
 
 _MEASURES = ("difference", "risk_ratio", "odds_ratio")
 
+FLAT = 1e-10
+"""A risk nearer than this to 0 or 1 is 0 or 1, give or take rounding."""
+
 _MARGINAL = (
     "risk and odds ratios are marginal: ratios of the risks, and of the odds, that everybody analysed would have "
     "in each arm; an odds ratio conditional on covariates is another quantity, further from 1 even in a trial as a "
@@ -435,10 +438,10 @@ class _Run:
         for row, (place, label, measure) in enumerate(wanted):
             line = lines[label, measure]
             value, base = float(risks.values[place]), float(risks.values[0])
-            flat = [arm for arm, risk in ((label, value), ("control", base)) if not 0.0 < risk < 1.0]
+            flat = [arm for arm, risk in ((label, value), ("control", base)) if not FLAT < risk < 1.0 - FLAT]
             if measure == "difference":
                 line.estimate, slopes[row, [place, 0]] = value - base, (1.0, -1.0)
-            elif flat and (measure == "odds_ratio" or min(value, base) <= 0.0):
+            elif flat and (measure == "odds_ratio" or min(value, base) <= FLAT):
                 line.influence = None
                 self.remarks.append(
                     Note(
