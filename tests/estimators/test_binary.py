@@ -36,7 +36,7 @@ def returned(n: int = 90, seed: int = 3) -> pd.DataFrame:
     return clients(z=rng.integers(0, 2, n), agency=agency, age=rng.normal(45, 9, n), back=rng.integers(0, 2, n))
 
 
-# --- rows ---------------------------------------------------------------------------------------------------------
+# --- rows ----------------------------------------------------------------------------------------------------
 
 
 def test_rows_come_in_the_promised_order():
@@ -108,7 +108,7 @@ def test_units_of_a_number_change_its_odds_ratio_only(power):
     assert row(other, term="x1")["p_value"] == pytest.approx(row(one, term="x1")["p_value"], rel=1e-9)
 
 
-# --- separation -----------------------------------------------------------------------------------------------------
+# --- separation ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -170,7 +170,7 @@ def test_no_separation_is_cried_when_there_is_none():
     assert row(result, term="g[b]")["estimate"] == pytest.approx((1997 / 3) ** 2, rel=1e-9)
 
 
-# --- hard data --------------------------------------------------------------------------------------------------------
+# --- hard data ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -213,7 +213,7 @@ def test_everybody_missing_is_said():
     assert "nobody has the outcome and every covariate observed" in reasons(result, term="age")
 
 
-# --- refusals -----------------------------------------------------------------------------------------------------------
+# --- refusals ----------------------------------------------------------------------------------------------------
 
 
 def test_other_outcomes_are_refused():
@@ -258,7 +258,7 @@ def test_firth_with_weights_or_clusters_has_wald_intervals_and_says_so():
         assert found["conf_low"] * found["conf_high"] == pytest.approx(found["estimate"] ** 2, rel=1e-10)
 
 
-# --- tables -------------------------------------------------------------------------------------------------------------
+# --- tables ----------------------------------------------------------------------------------------------------
 
 
 def test_models_stand_side_by_side_and_apart_from_effects(tmp_path):

@@ -87,7 +87,7 @@ def test_p_values_follow_from_the_intervals():
 def test_where_an_odds_ratio_is_off_centre_the_lower_limit_and_p_fit_and_the_upper_limit_does_not(
     category, odds, upper
 ):
-    """Two upper limits of the third model are at odds with the rest of their row; which figure is wrong is not known."""
+    """Two upper limits of the third model are at odds with their rows; which figure is wrong is not known."""
     table = load("ffws.c24")
     model = "Partial episode shorter than adjusted local norm"
     where = next(w for w in compared(table) if w["model"] == model and w["category"] == category)
