@@ -113,7 +113,7 @@ def _interval_head(look: Record) -> str:
 
 
 def _is_reference(row: Record) -> bool:
-    return row["estimate"] == 1.0 and row["std_error"] == 0.0
+    return bool(row["estimate"] == 1.0 and row["std_error"] == 0.0)
 
 
 def _cells(row: Record | None, reasons: Reasons, style: Style) -> list[Cell]:
