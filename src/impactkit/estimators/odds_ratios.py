@@ -15,7 +15,6 @@ from impactkit.compute.logistic import LogisticFit, chance, fit_logistic, workin
 from impactkit.design import Design, Spec
 from impactkit.design.base import Label
 from impactkit.errors import DataError, NotEstimableError, RefusalError, did_you_mean
-from impactkit.estimators.itt import effective_n
 from impactkit.estimators.margins import Spread, average_part, spread, spread_of_model
 from impactkit.estimators.regression import influence_block
 from impactkit.estimators.separated import why_not_fitted
@@ -606,7 +605,7 @@ class _Run:
                 "clusters": clusters,
                 "missing_rule": "complete cases, model by model",
                 "weights": weights if sample.weights is not None else "none",
-                "effective_n": effective_n(sample.weights, counts["n_analysed"]),
+                "effective_n": _kish(sample.weights, counts["n_analysed"]),
                 "conf_level": spec.conf_level,
                 "design_df": min(df, default=float("nan")),
                 "independence_assumed": False,
@@ -622,3 +621,10 @@ class _Run:
                     population=population,
                 )
             )
+
+
+def _kish(weights: NDArray[np.float64] | None, n: int) -> float:
+    """Kish's effective number of people."""
+    if weights is None or not len(weights):
+        return float(n)
+    return float(weights.sum() ** 2 / (weights**2).sum())
