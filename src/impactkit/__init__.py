@@ -35,8 +35,9 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import BinaryEffect, Combination, CrossTab, IntentToTreat, OddsRatios, StandardisedEffect
     from impactkit.estimators.crosstab import CountRow
+    from impactkit.estimators.odds_ratios import ModelBased
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
 
@@ -47,6 +48,7 @@ __all__ = [
     "HC2",
     "HC3",
     "BeforeAfterDesign",
+    "BinaryEffect",
     "BreakEven",
     "Combination",
     "ComparisonDesign",
@@ -61,8 +63,10 @@ __all__ = [
     "IntentToTreat",
     "Linearised",
     "Link",
+    "ModelBased",
     "Money",
     "NormDesign",
+    "OddsRatios",
     "Outcome",
     "Plan",
     "Population",

@@ -8,6 +8,8 @@ from __future__ import annotations
 ANALYSES: dict[str, tuple[str, str]] = {
     "intent_to_treat": ("impactkit.estimators.itt", "IntentToTreat"),
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
+    "binary_effect": ("impactkit.estimators.binary", "BinaryEffect"),
+    "odds_ratios": ("impactkit.estimators.odds_ratios", "OddsRatios"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "combination": ("impactkit.estimators.combination", "Combination"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
@@ -35,6 +37,7 @@ PUBLIC: dict[str, str] = {
     "RowRef": "impactkit.analysis",
     "CostEntry": "impactkit.econ",
     "CountRow": "impactkit.estimators.crosstab",
+    "ModelBased": "impactkit.estimators.odds_ratios",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",
     "EvaluationResult": "impactkit.evaluation",

@@ -6,17 +6,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.standardised import StandardisedEffect
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["BinaryEffect", "Combination", "CrossTab", "IntentToTreat", "OddsRatios", "StandardisedEffect"]
 
 _HOMES = {
+    "BinaryEffect": "binary",
     "Combination": "combination",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",
+    "OddsRatios": "odds_ratios",
     "StandardisedEffect": "standardised",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from impactkit.report.labels import Labels
 from impactkit.report.table import Table
 from impactkit.report.tables_frames import glance_table, tidy_table
 from impactkit.report.tables_impacts import impacts_table
+from impactkit.report.tables_odds import ODDS_RATIOS, odds_ratios_table
 from impactkit.report.write import frame_csv, write_files
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "tidy", "glance")
+_TABLES = ("impacts", "odds_ratios", "tidy", "glance")
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
@@ -68,13 +70,39 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
     """Build one table of a result."""
     frames = disclosed(result)
     labels = labels_of(result)
+    if name == ODDS_RATIOS:
+        return _odds_table(frames, style, labels)
     if name == "impacts":
+        frames = _effects_apart(frames)
         return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result))
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
         return glance_table(frames.glance, style, labels=labels)
     raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
+
+
+def _effects_apart(frames: Disclosed) -> Disclosed:
+    """Leave odds ratios by characteristic to their own table, unless there is nothing else."""
+    own = set(frames.glance.loc[frames.glance["kind"] == ODDS_RATIOS, "analysis"])
+    others = frames.tidy[~frames.tidy["analysis"].isin(own)]
+    if not own or not has_effects(others):
+        return frames
+    return replace(frames, tidy=others, glance=frames.glance[~frames.glance["analysis"].isin(own)])
+
+
+def _has_odds(frames: Disclosed) -> bool:
+    return bool((frames.glance["kind"] == ODDS_RATIOS).any())
+
+
+def _only_odds(frames: Disclosed) -> bool:
+    """Whether every effect is an odds ratio by characteristic."""
+    effects = _effects_apart(frames)
+    return _has_odds(frames) and bool((effects.glance["kind"] == ODDS_RATIOS).any())
+
+
+def _odds_table(frames: Disclosed, style: str | Style, labels: Labels) -> Table:
+    return odds_ratios_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
 
 
 def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
@@ -86,7 +114,7 @@ def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figu
     """Build one figure of a result."""
     if name != "forest":
         raise SpecError(f'no figure is called "{name}".{did_you_mean(name, ["forest"])} There is: forest')
-    frames = disclosed(result)
+    frames = _effects_apart(disclosed(result))
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
 
@@ -99,8 +127,9 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     """Give the tables a terminal shows: impacts if there are any, else all rows."""
     frames = disclosed(result)
     labels = labels_of(result)
+    odds = [_odds_table(frames, style, labels)] if _has_odds(frames) else []
     if has_effects(frames.tidy):
-        return _impact_tables(frames, style, labels)
+        return odds if _only_odds(frames) else [*_impact_tables(_effects_apart(frames), style, labels), *odds]
     return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
 
 
@@ -133,12 +162,13 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     frames = disclosed(result)
     labels = labels_of(result)
     sections: list[Section] = []
-    if has_effects(frames.tidy):
-        tables = _impact_tables(frames, style, labels)
+    if has_effects(frames.tidy) and not _only_odds(frames):
+        effects = _effects_apart(frames)
+        tables = _impact_tables(effects, style, labels)
         blocks: list[Block] = [*tables]
         evidence = tables[0].evidence
-        drawn = forest(frames.tidy, frames.glance, style, labels=labels, directions=_directions(result))
-        alt = forest_alt_text(frames.tidy, frames.glance, style, labels=labels)
+        drawn = forest(effects.tidy, effects.glance, style, labels=labels, directions=_directions(result))
+        alt = forest_alt_text(effects.tidy, effects.glance, style, labels=labels)
         blocks.append(
             Picture(
                 figure_bytes(drawn),
@@ -149,6 +179,8 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
+    if _has_odds(frames):
+        sections.append(Section("Associations", (_odds_table(frames, style, labels),)))
     other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
     if len(other):
@@ -232,10 +264,11 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files[f"tables/{table.key}.csv"] = table.to_csv()
         files[f"tables/{table.key}.html"] = report_html(Document(table.title, (Section(table.title, (table,)),)))
     if has_effects(frames.tidy):
-        drawn = forest(frames.tidy, frames.glance, style, labels=labels, directions=_directions(result))
+        effects = _effects_apart(frames)
+        drawn = forest(effects.tidy, effects.glance, style, labels=labels, directions=_directions(result))
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
-        files["figures/forest.txt"] = forest_alt_text(frames.tidy, frames.glance, style, labels=labels) + "\n"
+        files["figures/forest.txt"] = forest_alt_text(effects.tidy, effects.glance, style, labels=labels) + "\n"
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -166,7 +166,7 @@ class EvaluationResult:
     # --- tables, figures, files -----------------------------------------------------------------------------
 
     def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials") -> Table:
-        """Give a table ready to be shown: ``"impacts"``, ``"tidy"`` or ``"glance"``.
+        """Give a table ready to be shown: ``"impacts"``, ``"odds_ratios"``, ``"tidy"`` or ``"glance"``.
 
         Parameters
         ----------

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from impactkit.report.table import Cell, Column, Row, RowGroup, Table
     from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
     from impactkit.report.tables_impacts import impacts_table
+    from impactkit.report.tables_odds import odds_ratios_table
     from impactkit.report.write import frame_csv, write_file, write_files
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "table": ("Cell", "Column", "Row", "RowGroup", "Table"),
     "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
     "tables_impacts": ("impacts_table",),
+    "tables_odds": ("odds_ratios_table",),
     "write": ("frame_csv", "write_file", "write_files"),
 }
 _PUBLIC = {name: module for module, names in _HOMES.items() for name in names}
@@ -85,6 +87,7 @@ __all__ = [
     "get_style",
     "glance_table",
     "impacts_table",
+    "odds_ratios_table",
     "report_html",
     "suppress_counts",
     "tidy_table",

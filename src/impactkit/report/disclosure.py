@@ -208,7 +208,9 @@ def _hidden_counts(
 
 def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[tuple[str, str]]:
     """Give yes/no outcomes, by population, with fewer people than the threshold behind any row."""
-    binary = {row["outcome"] for row in rows if row["unit"] == "proportion"}
+    binary = {
+        row["outcome"] for row in rows if row["unit"] == "proportion" or row["measure"] in ("risk_ratio", "odds_ratio")
+    }
     return {
         (row["outcome"], row["population"])
         for row, behind in zip(rows, people, strict=True)
