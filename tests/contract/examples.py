@@ -33,6 +33,8 @@ class Example:
     counts_people : bool
         Whether a point estimate has a small-sample factor that counts people, so that two people are not one person
         of weight 2 to the last digit.
+    evidence : str
+        What a trial's data support in this analysis; an association among all its people is never "randomised".
     """
 
     label: str
@@ -41,6 +43,7 @@ class Example:
     error: type[Exception] = DataError
     meant: str = ""
     counts_people: bool = False
+    evidence: str = "randomised"
 
     @property
     def target(self) -> Analysis:
@@ -114,6 +117,39 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             counts_people=True,
         )
         for by in ("control", "pooled", "total")
+    ),
+    "binary_effect": (
+        Example(
+            "plain",
+            lambda declared: (ik.BinaryEffect(name=TARGET, outcome=("worked", "trained")),),
+            misspelt=ik.BinaryEffect(name=TARGET, outcome="wroked"),
+            meant="worked",
+        ),
+        Example(
+            "standardised",
+            lambda declared: (
+                ik.BinaryEffect(name=TARGET, outcome="worked", covariates=("age", "sex"), conditional=True),
+            ),
+            misspelt=ik.BinaryEffect(name=TARGET, outcome="worked", covariates=("agee",)),
+            meant="age",
+        ),
+        Example(
+            "linearised",
+            lambda declared: (
+                ik.BinaryEffect(name=TARGET, outcome="worked", covariates=("age",), inference=ik.Linearised()),
+            ),
+        ),
+    ),
+    "odds_ratios": (
+        Example(
+            "categories",
+            lambda declared: (
+                ik.OddsRatios(name=TARGET, outcome="worked", covariates=("sex", "age"), marginal_effects=True),
+            ),
+            misspelt=ik.OddsRatios(name=TARGET, outcome="worked", covariates=("sexx",)),
+            meant="sex",
+            evidence="adjusted comparison",
+        ),
     ),
     "cross_tab": (
         Example(

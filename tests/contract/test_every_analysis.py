@@ -249,7 +249,7 @@ def test_influence_values_squared_give_the_stated_variance(example: Example) -> 
 @every_analysis
 def test_evidence_travels(example: Example) -> None:
     shown = fit(example, example.design(), people())[TARGET].glance()["evidence"]
-    assert (shown == ("randomised" if example.reads else "")).all()
+    assert (shown == (example.evidence if example.reads else "")).all()
 
 
 # --- declared once, honoured everywhere -----------------------------------------------------------------------------
