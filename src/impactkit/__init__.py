@@ -35,8 +35,16 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import (
+        Combination,
+        CrossTab,
+        IntentToTreat,
+        MinimumDetectableEffect,
+        Power,
+        StandardisedEffect,
+    )
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
+    from impactkit.inference import PowerDesign
     from impactkit.results import Estimates
 
 __all__ = [
@@ -58,11 +66,14 @@ __all__ = [
     "IntentToTreat",
     "Linearised",
     "Link",
+    "MinimumDetectableEffect",
     "Money",
     "NormDesign",
     "Outcome",
     "Plan",
     "Population",
+    "Power",
+    "PowerDesign",
     "RowRef",
     "StandardisedEffect",
     "StudyData",

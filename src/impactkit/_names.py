@@ -10,6 +10,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "combination": ("impactkit.estimators.combination", "Combination"),
+    "power": ("impactkit.estimators.power", "Power"),
+    "minimum_detectable_effect": ("impactkit.estimators.detectable", "MinimumDetectableEffect"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }
@@ -33,6 +35,7 @@ PUBLIC: dict[str, str] = {
     "HC3": "impactkit.analysis",
     "Linearised": "impactkit.analysis",
     "RowRef": "impactkit.analysis",
+    "PowerDesign": "impactkit.inference",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",
     "EvaluationResult": "impactkit.evaluation",

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
+    from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["Combination", "CrossTab", "IntentToTreat", "MinimumDetectableEffect", "Power", "StandardisedEffect"]
 
 _HOMES = {
     "Combination": "combination",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",
+    "MinimumDetectableEffect": "detectable",
+    "Power": "power",
     "StandardisedEffect": "standardised",
 }
 
