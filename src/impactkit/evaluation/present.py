@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
+from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
@@ -38,7 +39,8 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "tidy", "glance")
+_TABLES = ("impacts", "tidy", "glance", "power", "detectable")
+_FIGURES = ("forest", "power")
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
@@ -74,6 +76,12 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
         return glance_table(frames.glance, style, labels=labels)
+    for table in power_tables(result, frames, style, labels):
+        if table.key == name:
+            return table
+    if name in _TABLES:
+        needed = "a Power" if name == "power" else "a MinimumDetectableEffect"
+        raise SpecError(f'the table "{name}" needs {needed} analysis, and the result has none')
     raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
 
 
@@ -84,8 +92,10 @@ def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
+    if name == "power":
+        return power_figure(result, style, labels_of(result))
     if name != "forest":
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, ["forest"])} There is: forest')
+        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
     frames = disclosed(result)
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
@@ -99,9 +109,18 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     """Give the tables a terminal shows: impacts if there are any, else all rows."""
     frames = disclosed(result)
     labels = labels_of(result)
+    tables = power_tables(result, frames, style, labels)
     if has_effects(frames.tidy):
-        return _impact_tables(frames, style, labels)
-    return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
+        return [*_impact_tables(frames, style, labels), *tables]
+    if tables and _without_power(result, frames.tidy).empty:
+        return tables
+    return [*tables, tidy_table(frames.tidy, frames.notes, style, labels=labels)]
+
+
+def _without_power(result: EvaluationResult, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the analyses whose rows have a section of their own."""
+    names = [analysis.name for analysis in result.plan.analyses if getattr(analysis, "kind", "") in POWER_KINDS]
+    return frame[~frame["analysis"].isin(names)]
 
 
 def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
@@ -149,7 +168,9 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
-    other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
+    sections += power_section(result, frames, style, labels)
+    other = _without_power(result, frames.tidy)
+    other = other[~other["measure"].map(is_effect).astype(bool)]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
     if len(other):
         sections.append(
@@ -163,8 +184,9 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
             )
         )
     looks: list[Block] = []
-    if len(frames.glance):
-        looks.append(glance_table(frames.glance, style, labels=labels, title="People"))
+    people = _without_power(result, frames.glance)
+    if len(people):
+        looks.append(glance_table(people, style, labels=labels, title="People"))
     if result.data_notes:
         looks.append(Bullets(result.data_notes))
     if looks:
@@ -235,6 +257,7 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
         files["figures/forest.txt"] = forest_alt_text(frames.tidy, frames.glance, style, labels=labels) + "\n"
+    files |= power_files(result, style, labels)
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"
