@@ -179,7 +179,7 @@ class EvaluationResult:
         return make_table(self, name, style)
 
     def plot(self, name: str = "forest", *, style: str | Style = "dwp_trials") -> Figure:
-        """Give a figure: ``"forest"`` shows every effect with its interval, ``"power"`` the curves of planned studies."""
+        """Give a figure: ``"forest"`` shows every effect with its interval, ``"power"`` planned studies."""
         from impactkit.evaluation.present import make_figure
 
         return make_figure(self, name, style)
