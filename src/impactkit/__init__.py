@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Population,
         TrialDesign,
     )
-    from impactkit.econ import BreakEven, CostPerClient, Money
+    from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
     from impactkit.estimators import (
         Combination,
         CrossTab,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Power,
         StandardisedEffect,
     )
+    from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.inference import PowerDesign
     from impactkit.results import Estimates
@@ -57,7 +58,9 @@ __all__ = [
     "BreakEven",
     "Combination",
     "ComparisonDesign",
+    "CostEntry",
     "CostPerClient",
+    "CountRow",
     "CrossTab",
     "Estimates",
     "Evaluation",

@@ -36,6 +36,8 @@ PUBLIC: dict[str, str] = {
     "Linearised": "impactkit.analysis",
     "RowRef": "impactkit.analysis",
     "PowerDesign": "impactkit.inference",
+    "CostEntry": "impactkit.econ",
+    "CountRow": "impactkit.estimators.crosstab",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",
     "EvaluationResult": "impactkit.evaluation",

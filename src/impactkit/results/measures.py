@@ -59,7 +59,7 @@ MEASURES: dict[str, Measure] = {
         Measure("break_even", null=_NO_NULL, is_effect=False),
         Measure("net_benefit"),
         Measure("minimum_detectable_effect", null=_NO_NULL, is_effect=False),
-        Measure("minimum_detectable_ratio", scale="log", null=_NO_NULL, is_effect=False),
+        Measure("minimum_detectable_ratio", scale="log", null=1.0, is_effect=False),
         Measure("power", null=_NO_NULL, is_effect=False),
         Measure("sample_size", null=_NO_NULL, is_effect=False),
         Measure("chi_square", is_effect=False, is_test=True, null=_NO_NULL),
