@@ -35,10 +35,20 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
-    from impactkit.estimators import BinaryEffect, Combination, CrossTab, IntentToTreat, OddsRatios, StandardisedEffect
+    from impactkit.estimators import (
+        BinaryEffect,
+        Combination,
+        CrossTab,
+        IntentToTreat,
+        MinimumDetectableEffect,
+        OddsRatios,
+        Power,
+        StandardisedEffect,
+    )
     from impactkit.estimators.crosstab import CountRow
     from impactkit.estimators.odds_ratios import ModelBased
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
+    from impactkit.inference import PowerDesign
     from impactkit.results import Estimates
 
 __all__ = [
@@ -63,6 +73,7 @@ __all__ = [
     "IntentToTreat",
     "Linearised",
     "Link",
+    "MinimumDetectableEffect",
     "ModelBased",
     "Money",
     "NormDesign",
@@ -70,6 +81,8 @@ __all__ = [
     "Outcome",
     "Plan",
     "Population",
+    "Power",
+    "PowerDesign",
     "RowRef",
     "StandardisedEffect",
     "StudyData",

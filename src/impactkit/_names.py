@@ -12,6 +12,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "odds_ratios": ("impactkit.estimators.odds_ratios", "OddsRatios"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "combination": ("impactkit.estimators.combination", "Combination"),
+    "power": ("impactkit.estimators.power", "Power"),
+    "minimum_detectable_effect": ("impactkit.estimators.detectable", "MinimumDetectableEffect"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }
@@ -35,6 +37,7 @@ PUBLIC: dict[str, str] = {
     "HC3": "impactkit.analysis",
     "Linearised": "impactkit.analysis",
     "RowRef": "impactkit.analysis",
+    "PowerDesign": "impactkit.inference",
     "CostEntry": "impactkit.econ",
     "CountRow": "impactkit.estimators.crosstab",
     "ModelBased": "impactkit.estimators.odds_ratios",

@@ -191,6 +191,30 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         )
         for how in ("difference", "sum", "ratio", "pooled")
     ),
+    "power": (
+        Example(
+            "people and clusters",
+            lambda declared: (
+                ik.Power(
+                    name=TARGET,
+                    scenarios=(
+                        ik.PowerDesign(name="people", outcome="worked", n=800, control_rate=0.3, effect=0.1),
+                        ik.PowerDesign(name="centres", clusters=30, cluster_size=20, icc=0.05, take_up=0.6),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "minimum_detectable_effect": (
+        Example(
+            "effects",
+            lambda declared: (_itt("worked", "health"), ik.MinimumDetectableEffect(name=TARGET, of="itt")),
+            misspelt=ik.MinimumDetectableEffect(name=TARGET, of="targte"),
+            error=SpecError,
+            meant="target",
+            counts_people=True,
+        ),
+    ),
     "cost_per_client": (Example("accounts", lambda declared: (ik.CostPerClient(name=TARGET, entries=_ENTRIES),)),),
     "break_even": (
         Example(

@@ -9,18 +9,31 @@ if TYPE_CHECKING:
     from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
+    from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.odds_ratios import OddsRatios
+    from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
 
-__all__ = ["BinaryEffect", "Combination", "CrossTab", "IntentToTreat", "OddsRatios", "StandardisedEffect"]
+__all__ = [
+    "BinaryEffect",
+    "Combination",
+    "CrossTab",
+    "IntentToTreat",
+    "MinimumDetectableEffect",
+    "OddsRatios",
+    "Power",
+    "StandardisedEffect",
+]
 
 _HOMES = {
     "BinaryEffect": "binary",
     "Combination": "combination",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",
+    "MinimumDetectableEffect": "detectable",
     "OddsRatios": "odds_ratios",
+    "Power": "power",
     "StandardisedEffect": "standardised",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
+from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
@@ -40,7 +41,10 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "odds_ratios", "tidy", "glance")
+_TABLES = ("impacts", "odds_ratios", "power", "detectable", "tidy", "glance")
+_FIGURES = ("forest", "power")
+OWN_KINDS = POWER_KINDS
+"""Kinds of analysis whose rows have a table and a section of their own."""
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
@@ -79,6 +83,12 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
         return glance_table(frames.glance, style, labels=labels)
+    for table in power_tables(result, frames, style, labels):
+        if table.key == name:
+            return table
+    if name in _TABLES:
+        needed = "a Power" if name == "power" else "a MinimumDetectableEffect"
+        raise SpecError(f'the table "{name}" needs {needed} analysis, and the result has none')
     raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
 
 
@@ -112,8 +122,10 @@ def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
+    if name == "power":
+        return power_figure(result, style, labels_of(result))
     if name != "forest":
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, ["forest"])} There is: forest')
+        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
     frames = _effects_apart(disclosed(result))
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
@@ -127,10 +139,21 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     """Give the tables a terminal shows: impacts if there are any, else all rows."""
     frames = disclosed(result)
     labels = labels_of(result)
-    odds = [_odds_table(frames, style, labels)] if _has_odds(frames) else []
+    special = [*([_odds_table(frames, style, labels)] if _has_odds(frames) else [])]
+    special += power_tables(result, frames, style, labels)
     if has_effects(frames.tidy):
-        return odds if _only_odds(frames) else [*_impact_tables(_effects_apart(frames), style, labels), *odds]
-    return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
+        impacts = [] if _only_odds(frames) else _impact_tables(_effects_apart(frames), style, labels)
+        return [*impacts, *special]
+    rest = _plain_rows(result, frames.tidy)
+    if special and rest.empty:
+        return special
+    return [*special, tidy_table(rest if special else frames.tidy, frames.notes, style, labels=labels)]
+
+
+def _plain_rows(result: EvaluationResult, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the analyses whose rows have a table of their own."""
+    own = [analysis.name for analysis in result.plan.analyses if getattr(analysis, "kind", "") in OWN_KINDS]
+    return frame[~frame["analysis"].isin(own)]
 
 
 def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
@@ -181,7 +204,9 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         sections.append(Section(title, tuple(blocks)))
     if _has_odds(frames):
         sections.append(Section("Associations", (_odds_table(frames, style, labels),)))
-    other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
+    sections += power_section(result, frames, style, labels)
+    other = _plain_rows(result, frames.tidy)
+    other = other[~other["measure"].map(is_effect).astype(bool)]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
     if len(other):
         sections.append(
@@ -195,8 +220,9 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
             )
         )
     looks: list[Block] = []
-    if len(frames.glance):
-        looks.append(glance_table(frames.glance, style, labels=labels, title="People"))
+    people = _plain_rows(result, frames.glance)
+    if len(people):
+        looks.append(glance_table(people, style, labels=labels, title="People"))
     if result.data_notes:
         looks.append(Bullets(result.data_notes))
     if looks:
@@ -269,6 +295,7 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
         files["figures/forest.txt"] = forest_alt_text(effects.tidy, effects.glance, style, labels=labels) + "\n"
+    files |= power_files(result, style, labels)
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from impactkit.report.evidence import effect_heading
     from impactkit.report.figures import figure_bytes, forest, forest_alt_text
+    from impactkit.report.figures_power import power_alt_text, power_curves
     from impactkit.report.html import report_html
     from impactkit.report.labels import Labels
     from impactkit.report.style import DWP_TRIALS, PILOTS, PLAIN, Style, get_style
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
     from impactkit.report.tables_impacts import impacts_table
     from impactkit.report.tables_odds import odds_ratios_table
+    from impactkit.report.tables_power import detectable_table, power_table
     from impactkit.report.write import frame_csv, write_file, write_files
 
 _HOMES = {
@@ -42,6 +44,7 @@ _HOMES = {
     "document": ("Bullets", "Callout", "Document", "Headline", "Headlines", "Paragraph", "Picture", "Section"),
     "evidence": ("effect_heading",),
     "figures": ("figure_bytes", "forest", "forest_alt_text"),
+    "figures_power": ("power_alt_text", "power_curves"),
     "html": ("report_html",),
     "labels": ("Labels",),
     "style": ("DWP_TRIALS", "PILOTS", "PLAIN", "Style", "get_style"),
@@ -50,6 +53,7 @@ _HOMES = {
     "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
     "tables_impacts": ("impacts_table",),
     "tables_odds": ("odds_ratios_table",),
+    "tables_power": ("detectable_table", "power_table"),
     "write": ("frame_csv", "write_file", "write_files"),
 }
 _PUBLIC = {name: module for module, names in _HOMES.items() for name in names}
@@ -77,6 +81,7 @@ __all__ = [
     "Table",
     "Withheld",
     "counts_table",
+    "detectable_table",
     "disclose",
     "effect_heading",
     "figure_bytes",
@@ -88,6 +93,9 @@ __all__ = [
     "glance_table",
     "impacts_table",
     "odds_ratios_table",
+    "power_alt_text",
+    "power_curves",
+    "power_table",
     "report_html",
     "suppress_counts",
     "tidy_table",
