@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import Balance, Combination, CrossTab, Flow, IntentToTreat, StandardisedEffect
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
 
@@ -45,6 +45,7 @@ __all__ = [
     "HC1",
     "HC2",
     "HC3",
+    "Balance",
     "BeforeAfterDesign",
     "BreakEven",
     "Combination",
@@ -55,6 +56,7 @@ __all__ = [
     "Evaluation",
     "EvaluationResult",
     "Family",
+    "Flow",
     "IntentToTreat",
     "Linearised",
     "Link",

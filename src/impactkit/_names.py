@@ -9,6 +9,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "intent_to_treat": ("impactkit.estimators.itt", "IntentToTreat"),
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
+    "balance": ("impactkit.estimators.balance", "Balance"),
+    "flow": ("impactkit.estimators.flow", "Flow"),
     "combination": ("impactkit.estimators.combination", "Combination"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),

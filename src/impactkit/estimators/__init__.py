@@ -6,16 +6,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impactkit.estimators.balance import Balance
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
+    from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.standardised import StandardisedEffect
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["Balance", "Combination", "CrossTab", "Flow", "IntentToTreat", "StandardisedEffect"]
 
 _HOMES = {
+    "Balance": "balance",
     "Combination": "combination",
     "CrossTab": "crosstab",
+    "Flow": "flow",
     "IntentToTreat": "itt",
     "StandardisedEffect": "standardised",
 }
