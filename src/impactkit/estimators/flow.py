@@ -98,11 +98,11 @@ class Flow(Analysis):
     3                                   randomised       8.0
     4                            randomised, usual       4.0
     5                              randomised, IPS       4.0
-    8     work                  followed up, usual       4.0
-    9     work                    followed up, IPS       3.0
-    11    work                           lost, IPS       1.0
-    12    work               analysed [itt], usual       4.0
-    13    work                 analysed [itt], IPS       3.0
+    6     work                  followed up, usual       4.0
+    7     work                    followed up, IPS       3.0
+    9     work                           lost, IPS       1.0
+    10    work               analysed [itt], usual       4.0
+    11    work                 analysed [itt], IPS       3.0
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})

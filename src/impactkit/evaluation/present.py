@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
+from impactkit.evaluation import present_baseline as baseline
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
@@ -38,12 +39,14 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "tidy", "glance")
+_TABLES = ("impacts", "tidy", "glance", *baseline.TABLES)
+_FIGURES = ("forest", *baseline.FIGURES)
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
     """Give the result's frames with small counts withheld."""
-    return disclose(result.tidy(), result.glance(), result.notes(), result.cells())
+    frames = disclose(result.tidy(), result.glance(), result.notes(), result.cells())
+    return baseline.protect_flows(frames, result)
 
 
 def labels_of(result: EvaluationResult) -> Labels:
@@ -74,6 +77,8 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
         return glance_table(frames.glance, style, labels=labels)
+    if name in baseline.TABLES:
+        return baseline.named_table(result, name, style, frames, labels)
     raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
 
 
@@ -84,9 +89,11 @@ def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
-    if name != "forest":
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, ["forest"])} There is: forest')
+    if name not in _FIGURES:
+        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
     frames = disclosed(result)
+    if name in baseline.FIGURES:
+        return baseline.named_figure(result, name, style, frames, labels_of(result))
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
 
@@ -99,9 +106,11 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     """Give the tables a terminal shows: impacts if there are any, else all rows."""
     frames = disclosed(result)
     labels = labels_of(result)
+    own = baseline.baseline_tables(result, style, frames, labels)
     if has_effects(frames.tidy):
-        return _impact_tables(frames, style, labels)
-    return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
+        return [*_impact_tables(frames, style, labels), *own]
+    rest = baseline.without_baseline(result, frames.tidy)
+    return [*([tidy_table(rest, frames.notes, style, labels=labels)] if len(rest) or not own else []), *own]
 
 
 def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
@@ -132,7 +141,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     """Give the sections of a report: effects with a forest plot, all estimates, and who was analysed."""
     frames = disclosed(result)
     labels = labels_of(result)
-    sections: list[Section] = []
+    sections: list[Section] = [*baseline.baseline_sections(result, style, frames, labels)]
     if has_effects(frames.tidy):
         tables = _impact_tables(frames, style, labels)
         blocks: list[Block] = [*tables]
@@ -149,7 +158,8 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
-    other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
+    other = baseline.without_baseline(result, frames.tidy)
+    other = other[[not is_effect(measure) for measure in other["measure"]]]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
     if len(other):
         sections.append(
@@ -235,6 +245,7 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
         files["figures/forest.txt"] = forest_alt_text(frames.tidy, frames.glance, style, labels=labels) + "\n"
+    files |= baseline.baseline_files(result, style, frames, labels)
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"
