@@ -50,7 +50,8 @@ def weighted_moments(values: FloatArray, weights: FloatArray | None = None, *, b
     if not len(values):
         return Moments(math.nan, math.nan)
     share = np.full(len(values), 1.0 / len(values)) if weights is None else weights / weights.sum()
-    mean = float(share @ values)
+    origin = float(values[0])  # so that a constant has variance zero and not that of its rounding
+    mean = origin + float(share @ (values - origin))
     if binary:
         return Moments(mean, mean * (1.0 - mean))
     slack = 1.0 - float(share @ share)

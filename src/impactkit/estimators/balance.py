@@ -379,8 +379,8 @@ class _Rows:
             self._remark(
                 key,
                 "",
-                f"joint test against {self.labels[0]}: F on {found.rank} and {found.rest} degrees of freedom, as re-drawing "
-                f"{units.words} gives",
+                f"the joint test against {self.labels[0]} re-draws {units.words} and refers to F on {found.rank} and "
+                f"{found.rest} degrees of freedom",
             )
             aliased = list(
                 dict.fromkeys(_named(line) for line, gone in zip(columns, found.aliased, strict=True) if gone)
@@ -394,8 +394,8 @@ class _Rows:
             p_value, used = permutation_p(found, draws=self.spec.permutations, rng=rng)
             self.tests[len(self.keys)] = (found.distance, float(found.rank), p_value)
             self._add((*key, "omnibus_permutation", ""), math.nan, float(units.people), cell)
-            exact = "all" if used != self.spec.permutations else "re-drawn"
-            self._remark(key, "", f"permutation test over {used:,} {exact} allocations of {units.words}")
+            exact = "re-drawn" if used == self.spec.permutations else "(all)"
+            self._remark(key, "", f"the permutation test goes over {used:,} {exact} allocations of {units.words}")
 
     # --- bookkeeping ----------------------------------------------------------------------------------
 
@@ -441,7 +441,7 @@ class _Rows:
                 "population": population,
                 "kind": spec.kind,
                 "estimand": "none: baseline is described",
-                "method": f"differences over {WORDS[spec.standardiser]}, without weights{aside}",
+                "method": f"standardised by {WORDS[spec.standardiser]}, without weights{aside}",
                 "inference": "re-drawing the allocation",
                 "evidence": design.evidence,
                 **people.counts,

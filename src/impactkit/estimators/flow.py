@@ -313,9 +313,8 @@ def _analysed(
         look for look in found.glances if look["outcome"] == name and look["population"] == population
     ]
     if not looks:
-        rows.remarks.append(
-            spec.note(f'analysis "{analysis}" does not report on this outcome here', outcome=name, population=population)
-        )
+        if not any(look["population"] == population for look in found.glances):
+            rows.remarks.append(spec.note(f'"{analysis}" reports on nobody here', population=population))
         return
     look = looks[0]
     eligible, known = _known(study, population, study.outcome(outcome))

@@ -159,7 +159,10 @@ def _hidden(
             equations.append({place: 1 for place in parts} | {("", "", arm): -1})
     first = {place for place, count in counts.items() if count < threshold and place not in known}
     everybody = sum(float(size) for size in sizes.values())
-    cost = {place: count + (0.0 if place[0] else everybody) for place, count in counts.items()}
+    levels_of = {place[:2] for place in counts}
+    size = {level: sum(counts[place] for place in counts if place[:2] == level) for level in levels_of}
+    # The same level is withheld in every arm where possible: its difference is then lost once, not several times.
+    cost = {place: size[place[:2]] + (0.0 if place[0] else everybody) for place in counts}
     cost |= {place: 0.0 for place in counts if place[1] == _REST}  # not printed in any case
     chosen = hide(equations, first, cost, known=known)
     small = {(covariate, "", arm) for covariate, level, arm in first if level == _REST}

@@ -12,6 +12,7 @@ from impactkit.report.baseline import BaselineLine, BaselinePart, baseline_parts
 from impactkit.report.figures import COLOURS
 from impactkit.report.labels import Labels, readable
 from impactkit.report.rounding import decimal_text, is_missing
+from impactkit.report.suppression import THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,9 @@ class _Panel:
     withheld: int
 
 
-def love(tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "") -> Figure:
+def love(
+    tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "", threshold: int = THRESHOLD
+) -> Figure:
     """Draw the standardised differences of one balance analysis, one panel for each population.
 
     Parameters
@@ -56,6 +59,8 @@ def love(tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "") -
         Display names; covariates count as outcomes.
     title : str
         Heading.
+    threshold : int
+        Counts under it are protected.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def love(tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "") -
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = _panels(tidy, labels or Labels())
+    panels = _panels(tidy, labels or Labels(), threshold)
     if not any(panel.points for panel in panels):
         raise SpecError("there is nothing to draw: no standardised difference may be shown")
     names = list(dict.fromkeys(point.label for panel in panels for point in panel.points))
@@ -78,7 +83,8 @@ def love(tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "") -
     arms = list(dict.fromkeys(arm for panel in panels for arm in panel.arms))
     body = _ROW * len(names)
     width = _LABEL + len(panels) * (_PLOT + _GAP)
-    height = _TOP + body + _FOOT
+    top = _TOP if len(panels) > 1 else _TOP - 0.2
+    height = top + body + _FOOT
     edge = _edge(panels)
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9.0, "axes.unicode_minus": True}):
         figure = Figure(figsize=(width, height), facecolor="white")
@@ -105,7 +111,7 @@ def love(tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "") -
     return figure
 
 
-def love_alt_text(tidy: pd.DataFrame, *, labels: Labels | None = None) -> str:
+def love_alt_text(tidy: pd.DataFrame, *, labels: Labels | None = None, threshold: int = THRESHOLD) -> str:
     """Say in words what `love` draws.
 
     Parameters
@@ -113,12 +119,13 @@ def love_alt_text(tidy: pd.DataFrame, *, labels: Labels | None = None) -> str:
     tidy : DataFrame
         As for `love`.
     labels : Labels, optional
+    threshold : int
 
     Returns
     -------
     str
     """
-    panels = _panels(tidy, labels or Labels())
+    panels = _panels(tidy, labels or Labels(), threshold)
     said = ["Love plot of standardised differences between arms at baseline, with lines at −0.1 and 0.1."]
     for panel in panels:
         for place, arm in enumerate(panel.arms):
@@ -145,8 +152,8 @@ def _signed(value: float) -> str:
     return decimal_text(value, 2)
 
 
-def _panels(tidy: pd.DataFrame, labels: Labels) -> tuple[_Panel, ...]:
-    return tuple(_panel(part, labels) for part in baseline_parts(tidy) if part.lines)
+def _panels(tidy: pd.DataFrame, labels: Labels, threshold: int) -> tuple[_Panel, ...]:
+    return tuple(_panel(part, labels) for part in baseline_parts(tidy, threshold=threshold) if part.lines)
 
 
 def _panel(part: BaselinePart, labels: Labels) -> _Panel:

@@ -10,6 +10,7 @@ from impactkit.errors import SpecError
 from impactkit.report.labels import Labels, readable
 from impactkit.report.participants import Counted, FlowPart, flow_parts
 from impactkit.report.style import Style, get_style
+from impactkit.report.suppression import THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ def flow_diagram(
     labels: Labels | None = None,
     population: str = "",
     title: str = "",
+    threshold: int = THRESHOLD,
 ) -> Figure:
     """Draw the flow of one population.
 
@@ -65,6 +67,8 @@ def flow_diagram(
         Which one; the first when left out.
     title : str
         Heading.
+    threshold : int
+        Counts under it are withheld; 0 shows all.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def flow_diagram(
     from matplotlib.figure import Figure
 
     chosen, words = get_style(style), labels or Labels()
-    part, several = _chosen(flow_parts(tidy, glance), population)
+    part, several = _chosen(flow_parts(tidy, glance, threshold=threshold), population)
     arms = (*part.arms[1:], part.arms[0])
     wide = _WIDTHS.get(len(arms), 2.2)
     area = len(arms) * wide + (len(arms) - 1) * _BETWEEN
@@ -152,10 +156,11 @@ def flow_alt_text(
     *,
     labels: Labels | None = None,
     population: str = "",
+    threshold: int = THRESHOLD,
 ) -> str:
     """Say in words what `flow_diagram` draws."""
     chosen, words = get_style(style), labels or Labels()
-    part, several = _chosen(flow_parts(tidy, glance), population)
+    part, several = _chosen(flow_parts(tidy, glance, threshold=threshold), population)
     where = f", {words.population(part.population)}" if several else ""
     said = [f"Flow of participants{where}."]
     start, aside, people = _enrolment(part, words, chosen)
@@ -183,6 +188,10 @@ def _chosen(parts: tuple[FlowPart, ...], population: str) -> tuple[FlowPart, boo
 # --- what the boxes say ---------------------------------------------------------------------------------
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _n(value: Any, style: Style) -> str:
     return f"(n = {style.count(value)})"
 
@@ -194,7 +203,7 @@ def _enrolment(part: FlowPart, words: Labels, style: Style) -> tuple[Lines, Line
         start = [_Text(f"Assessed for eligibility {_n(part.value(assessed), style)}", bold=True)]
         aside.append(_Text(f"Not {verb} {_n(part.value(gone), style)}", bold=True))
         for reason in part.reasons("", gone.step):
-            aside.append(_Text(f"{readable(reason)} {_n(part.value(Counted('', gone.step, reason)), style)}", 1))
+            aside.append(_Text(f"{_capital(reason)} {_n(part.value(Counted('', gone.step, reason)), style)}", 1))
     else:
         start = [_Text("Assessed for eligibility (number not given)", bold=True)]
     people = [_Text(f"{verb[:1].upper()}{verb[1:]} {_n(part.value(Counted('', verb)), style)}", bold=True)]
@@ -210,7 +219,7 @@ def _allocation(part: FlowPart, arm: str, words: Labels, style: Style) -> Lines:
     got, missed = Counted("", "received"), Counted("", "did not receive")
     if part.has(got):
         control = arm == part.arms[0]
-        lines.append(_Text(f"Received {'the programme all the same' if control else 'it'} {_n(part.value(got, arm), style)}"))
+        lines.append(_Text(f"Received it{' all the same' if control else ''} {_n(part.value(got, arm), style)}"))
         if not control or part.counts[got, arm]:
             lines.append(_Text(f"Did not receive it {_n(part.value(missed, arm), style)}"))
             lines += _given(part, "", "did not receive", arm, style)
@@ -228,7 +237,7 @@ def _given(part: FlowPart, outcome: str, step: str, arm: str, style: Style) -> L
     for reason in part.reasons(outcome, step):
         what = Counted(outcome, step, reason)
         if part.counts.get((what, arm)):
-            found.append(_Text(f"{readable(reason)} {_n(part.value(what, arm), style)}", 1))
+            found.append(_Text(f"{_capital(reason)} {_n(part.value(what, arm), style)}", 1))
     return found
 
 

@@ -11,6 +11,7 @@ from impactkit.report.frames import Record, records, sentence
 from impactkit.report.labels import Labels, readable
 from impactkit.report.rounding import decimal_text, is_missing
 from impactkit.report.style import Style, get_style
+from impactkit.report.suppression import THRESHOLD
 from impactkit.report.table import Cell, Column, Row, RowGroup, Table
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def balance_table(
     labels: Labels | None = None,
     title: str = "",
     key: str = "balance",
+    threshold: int = THRESHOLD,
 ) -> Table:
     """Lay out one balance analysis as Table 1; counts under ten are withheld here.
 
@@ -43,6 +45,8 @@ def balance_table(
         Display names; covariates count as outcomes.
     title, key : str
         As in `Table`.
+    threshold : int
+        Counts under it are withheld; 0 shows all, where whoever is responsible for the data permits that.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def balance_table(
         standardised difference of each treated arm from control.
     """
     chosen, words = get_style(style), labels or Labels()
-    parts = [part for part in baseline_parts(tidy) if part.lines]
+    parts = [part for part in baseline_parts(tidy, threshold=threshold) if part.lines]
     looks = records(glance)
     tested = any(row["outcome"] for part in parts for row in part.tests)
     columns: list[Column] = []
@@ -188,9 +192,7 @@ def _who(looks: list[Record], words: Labels) -> str:
 def _method(looks: list[Record]) -> list[str]:
     said = dict.fromkeys(str(look["method"]) for look in looks if not is_missing(look.get("method")))
     return [
-        f"Standardised difference: {method.removeprefix('differences over ')} is the denominator. Percentages are of those "
-        "whose value is known." if method.startswith("differences over ") else sentence(method)
-        for method in said
+        f"Differences in means and shares are {method}. Percentages are of those whose value is known." for method in said
     ]
 
 

@@ -9,6 +9,7 @@ from impactkit.report.frames import records, sentence
 from impactkit.report.labels import Labels, readable
 from impactkit.report.participants import ALL_ARMS, Counted, FlowPart, flow_parts
 from impactkit.report.style import Style, get_style
+from impactkit.report.suppression import THRESHOLD
 from impactkit.report.table import Cell, Column, Row, RowGroup, Table
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def flow_table(
     labels: Labels | None = None,
     title: str = "",
     key: str = "flow",
+    threshold: int = THRESHOLD,
 ) -> Table:
     """Lay out one flow of participants; counts under ten are withheld here, zeros are not.
 
@@ -47,9 +49,11 @@ def flow_table(
         Display names.
     title, key : str
         As in `Table`.
+    threshold : int
+        Counts under it are withheld; 0 shows all, where whoever is responsible for the data permits that.
     """
     chosen, words = get_style(style), labels or Labels()
-    parts = flow_parts(tidy, glance)
+    parts = flow_parts(tidy, glance, threshold=threshold)
     columns: list[Column] = []
     for part in parts:
         spanner = words.population(part.population) if len(parts) > 1 else ""
@@ -134,7 +138,7 @@ def _cell(value: Any, style: Style) -> Cell:
 
 def _head(what: Counted, parts: tuple[FlowPart, ...], words: Labels) -> str:
     if what.reason:
-        return f"– {what.reason}"
+        return f"– {what.reason[:1].upper()}{what.reason[1:]}"
     if what.analysis:
         several = any(len(part.analyses(what.outcome)) > 1 for part in parts)
         text = _LOSSES.get(what.step, "Analysed")
