@@ -31,7 +31,9 @@ def people() -> pd.DataFrame:
 def reference(file: str) -> dict[str, dict[str, float]]:
     with (REFERENCE / file).open(encoding="utf-8") as handle:
         return {
-            row["case"]: {name: math.nan if value == "NA" else float(value) for name, value in row.items() if name != "case"}
+            row["case"]: {
+                name: math.nan if value == "NA" else float(value) for name, value in row.items() if name != "case"
+            }
             for row in csv.DictReader(handle)
         }
 
@@ -261,7 +263,9 @@ def test_those_analysed_for_an_outcome_with_its_weights() -> None:
     frame.loc[frame["id"] % 10 == 1, "w"] = 0
     trial = design(outcomes=(ik.Outcome(name="y", kind="continuous", weights="w"),))
     result = ik.Evaluation(
-        trial, frame, [ik.Balance(name="b", covariates=COVARIATES, outcome="y"), ik.IntentToTreat(name="itt", outcome="y")]
+        trial,
+        frame,
+        [ik.Balance(name="b", covariates=COVARIATES, outcome="y"), ik.IntentToTreat(name="itt", outcome="y")],
     ).fit(strict=True)
     counts = [name for name in result.glance().columns if name.startswith("n_")]
     mine, theirs = (result[name].glance()[counts].iloc[0] for name in ("b", "itt"))

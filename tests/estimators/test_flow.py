@@ -44,7 +44,10 @@ def trial(seed: int = 1, n: int = 300, arms: tuple[str, ...] = ("IPS", "phone", 
             ik.Outcome(name="health", kind="continuous", weights="w"),
             ik.Outcome(name="work", kind="binary", eligible=(("young", 1),)),
         ),
-        populations=(ik.Population(name="young", where=(("young", 1),)), ik.Population(name="both", where=(("young", (0, 1)),))),
+        populations=(
+            ik.Population(name="young", where=(("young", 1),)),
+            ik.Population(name="both", where=(("young", (0, 1)),)),
+        ),
     )  # fmt: skip
     return design, frame
 
@@ -57,8 +60,9 @@ def analyses(**flow) -> list:
         ik.IntentToTreat(name="survey", outcome="work", covariates=("age",), inference=ik.Linearised(), **shared),
         ik.Flow(
             **{
-                "name": "flow", "analyses": ("itt", "ancova", "survey"), "assessed": "assessed", "outside": ("screened",),
-                "covariates": ("age",), "reasons_lost": "why", "reasons_not_received": "whynot", "attended": ("met", "rang"),
+                "name": "flow", "analyses": ("itt", "ancova", "survey"), "assessed": "assessed",
+                "outside": ("screened",), "covariates": ("age",), "reasons_lost": "why",
+                "reasons_not_received": "whynot", "attended": ("met", "rang"),
                 **flow,
             }
         ),
@@ -87,7 +91,9 @@ def test_every_sum_holds_and_glance_agrees(seed: int, gaps: float) -> None:
             assert total("", ("received", "did not receive", "receipt not known"), arm) == randomised
             for outcome in part.outcomes:
                 assert total(outcome, ("not eligible", "followed up", "lost"), arm) == randomised
-                lost = [counts.get((Counted(outcome, "lost", reason), arm), 0) for reason in part.reasons(outcome, "lost")]
+                lost = [
+                    counts.get((Counted(outcome, "lost", reason), arm), 0) for reason in part.reasons(outcome, "lost")
+                ]
                 assert sum(lost) == counts[Counted(outcome, "lost"), arm]
                 known = counts[Counted(outcome, "followed up"), arm]
                 for name in part.analyses(outcome):
@@ -99,7 +105,9 @@ def test_every_sum_holds_and_glance_agrees(seed: int, gaps: float) -> None:
             assert counts[ended, part.arms[0]] == look.n_control
             assert sum(counts[ended, arm] for arm in part.arms[1:]) == look.n_treated
             for step, name in zip(LOSSES, ("n_zero_weight", "n_missing_covariates", "n_dropped_strata"), strict=True):
-                assert counts.get((Counted(look.outcome, step, analysis=look.analysis), ALL_ARMS), 0) == getattr(look, name)
+                assert counts.get((Counted(look.outcome, step, analysis=look.analysis), ALL_ARMS), 0) == getattr(
+                    look, name
+                )
 
 
 def test_a_difference_of_one_person_is_an_error() -> None:

@@ -1,8 +1,8 @@
 """The joint test of balance has its size under the allocation that was declared; robust Wald tests have not.
 
-Columns of the printed lines: people, units allocated, covariates; sizes at 5% of the F test, of its permutation version
-(399 draws), of the same distance referred to chi-square, and of a Wald F from the regression of the arm on covariates and
-strata with HC2 or CR2 errors.
+Columns of the printed lines: people, units allocated, covariates; sizes at 5% of the F test, of its permutation
+version (399 draws), of the same distance referred to chi-square, and of a Wald F from the regression of the arm on
+covariates and strata with HC2 or CR2 errors.
 """
 
 from __future__ import annotations
@@ -120,9 +120,10 @@ def test_size_of_the_joint_test(name: str) -> None:
             permuted += permutation_p(found, draws=DRAWS, rng=rng)[0] <= LEVEL
             wald += robust_wald(z[units], x, people_strata, units, weights) < LEVEL
     sizes = (ours / REPLICATIONS, permuted / PERMUTED, chi / REPLICATIONS, wald / PERMUTED)
+    shown = " | ".join(f"{size:.3f}" for size in sizes)
+    print(f"\n| {name} | {len(x)} | {len(strata)} | {x.shape[1]} | {shown} |")
     print(
-        f"\n| {name} | {len(x)} | {len(strata)} | {x.shape[1]} | {sizes[0]:.3f} | {sizes[1]:.3f} | {sizes[2]:.3f} | {sizes[3]:.3f} |"
-        f"\nR = {REPLICATIONS} (MC SE {MC_SE:.4f}) for F and chi-square, {PERMUTED} (MC SE {PERMUTED_SE:.4f}) for the others"
+        f"R = {REPLICATIONS} (MC SE {MC_SE:.4f}) for F and chi-square, {PERMUTED} (MC SE {PERMUTED_SE:.4f}) otherwise"
     )
     assert abs(sizes[1] - LEVEL) <= 3 * PERMUTED_SE
     assert abs(sizes[0] - LEVEL) <= 3 * MC_SE

@@ -90,7 +90,7 @@ def allocated_units(
     w = np.ones(len(people)) if weights is None else weights[people]
     size = np.bincount(strata, weights=w)
     means = np.stack([np.bincount(strata, weights=w * x) / np.where(size > 0, size, 1.0) for x in values.T], axis=1)
-    deviations = w[:, None] * (values - means[strata])
+    deviations: NDArray[np.float64] = np.asarray(w[:, None] * (values - means[strata]), dtype=np.float64)
     within = " within strata" if use_strata else ""
     if study.clusters is None or "clusters" in ignore:
         return Allocated(z, strata, deviations, len(people), f"people{within}")
@@ -103,19 +103,24 @@ def allocated_units(
     name = f"`{design.clusters}`"
     if mixed and mixed >= expected / 2:
         return Allocated(
-            z, strata, deviations, len(people), f"people{within} (arms vary inside {mixed} of {len(count)} clusters {name})"
+            z,
+            strata,
+            deviations,
+            len(people),
+            f"people{within} (arms vary inside {mixed} of {len(count)} clusters {name})",
         )
     if mixed:
         raise NotEstimableError(
-            f"arms vary inside {mixed} of {len(count)} clusters {name}: too many for clusters allocated whole, too few for "
-            "people allocated one by one; correct the arm, or the cluster that the design declares"
+            f"arms vary inside {mixed} of {len(count)} clusters {name}: too many for clusters allocated whole, too few "
+            "for people allocated one by one; correct the arm, or the cluster that the design declares"
         )
     if (strata != strata[first][codes]).any():
         raise NotEstimableError(
             f"clusters {name} were allocated whole, but people of one cluster are in several strata: "
             "declare the strata in which clusters were allocated"
         )
-    totals = np.stack([np.bincount(codes, weights=column) for column in deviations.T], axis=1)
+    sums = [np.bincount(codes, weights=column) for column in deviations.T]
+    totals: NDArray[np.float64] = np.stack(sums, axis=1).astype(np.float64)
     return Allocated(z[first], strata[first], totals, len(people), f"clusters {name}{within}")
 
 

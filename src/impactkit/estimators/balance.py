@@ -61,7 +61,7 @@ class _People:
 
 
 class Balance(Analysis):
-    """Baseline characteristics by arm, standardised differences, and one joint test of balance.
+    r"""Baseline characteristics by arm, standardised differences, and one joint test of balance.
 
     Use it for Table 1 of a trial, for everybody assigned or for those analysed for one outcome with its
     response weights. It describes; nothing in it is an effect.
@@ -100,13 +100,13 @@ class Balance(Analysis):
 
     Notes
     -----
-    The standardised difference is :math:`(\\bar x_1 - \\bar x_0)/s`, with means weighted if the people are, and with
+    The standardised difference is :math:`(\bar x_1 - \bar x_0)/s`, with means weighted if the people are, and with
     :math:`s` of the same people without weights, so that before and after weighting can be compared:
 
-    - ``"pooled"``: :math:`\\sqrt{(s_1^2 + s_0^2)/2}` (Austin 2009; the default of cobalt for an average effect, and
+    - ``"pooled"``: :math:`\sqrt{(s_1^2 + s_0^2)/2}` (Austin 2009; the default of cobalt for an average effect, and
       of tableone, which weights it);
     - ``"control"``: :math:`s_0`; ``"treated"``: :math:`s_1` (the default of MatchIt);
-    - ``"cohen"``: :math:`\\sqrt{\\{(n_1-1)s_1^2 + (n_0-1)s_0^2\\}/(n_1+n_0-2)}`;
+    - ``"cohen"``: :math:`\sqrt{\{(n_1-1)s_1^2 + (n_0-1)s_0^2\}/(n_1+n_0-2)}`;
     - ``"all"``: both arms as one sample.
 
     The variance of a share is :math:`p(1-p)`. People without a value of a covariate are a line of their own, with
@@ -175,7 +175,9 @@ class Balance(Analysis):
             except NotEstimableError as reason:
                 rows.fail(population, str(reason))
                 continue
-            rows.describe(population, people, [line for name in self.covariates for line in _lines(study, name, people)])
+            rows.describe(
+                population, people, [line for name in self.covariates for line in _lines(study, name, people)]
+            )
         return rows.estimates()
 
 
@@ -198,8 +200,8 @@ def _people(spec: Balance, study: StudyData, population: str) -> _People:
         unknown = np.count_nonzero(observed & np.isnan(weights))
         if unknown:
             raise NotEstimableError(
-                f"the weights `{study.design.weights}` are not known for {unknown} of {np.count_nonzero(observed)} people "
-                'assigned: name the `outcome` they belong to, or set ignore=("weights",)'
+                f"the weights `{study.design.weights}` are not known for {unknown} of {np.count_nonzero(observed)} "
+                'people assigned: name the `outcome` they belong to, or set ignore=("weights",)'
             )
         if (weights[observed] < 0).any():
             raise NotEstimableError(f"the weights `{study.design.weights}` are negative for somebody: correct them")
@@ -387,7 +389,9 @@ class _Rows:
             )
             if aliased:
                 self._remark(
-                    key, "", f"the joint test leaves out what follows from other columns or strata: {', '.join(aliased)}"
+                    key,
+                    "",
+                    f"the joint test leaves out what follows from other columns or strata: {', '.join(aliased)}",
                 )
         if "omnibus_permutation" in kinds:
             rng = self.study.rng(f"{self.spec.name}/{population}/{label}")
@@ -428,9 +432,7 @@ class _Rows:
         column = None
         if weights is not None:
             column = (
-                design.weights
-                if spec.outcome is None
-                else design.weights_of(self.study.outcome(spec.outcome).spec)
+                design.weights if spec.outcome is None else design.weights_of(self.study.outcome(spec.outcome).spec)
             )
         clusters = None if self.study.clusters is None else len(np.unique(self.study.clusters[people.member]))
         aside = f", ignoring {', '.join(spec.ignore)} as asked" if spec.ignore else ""
@@ -478,7 +480,8 @@ def _filled(lines: list[_Line], member: NDArray[np.bool_], weights: NDArray[np.f
         known = member & ~np.isnan(line.values)
         own = None if weights is None else weights[known]
         columns.append(np.where(np.isnan(line.values), weighted_moments(line.values[known], own).mean, line.values))
-    return np.nan_to_num(np.stack(columns, axis=1))
+    stacked: NDArray[np.float64] = np.nan_to_num(np.stack(columns, axis=1))
+    return stacked
 
 
 def _named(line: _Line) -> str:

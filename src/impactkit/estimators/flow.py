@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from impactkit.analysis import Analysis
 from impactkit.design import ALL, Design, TrialDesign
@@ -166,8 +166,8 @@ class Flow(Analysis):
         unknown = [str(label) for label in self.outside if label not in getattr(design, "ignore_arms", ())]
         if unknown:
             said.append(
-                f'Flow "{self.name}" has people outside the trial labelled {", ".join(unknown)}, which the design does not '
-                "list in `ignore_arms`."
+                f'Flow "{self.name}" has people outside the trial labelled {", ".join(unknown)}, which the design does '
+                "not list in `ignore_arms`."
             )
         return said
 
@@ -236,15 +236,15 @@ def _left_out(spec: Flow, study: StudyData, population: str) -> tuple[NDArray[np
     arm = arms_of(study)
     people = study.table("")
     declared = study.design.population(population)
-    rows = np.ones(study.n, dtype=bool) if declared is None or population == ALL else matching_rows(declared.where, people)
+    rows = (
+        np.ones(study.n, dtype=bool) if declared is None or population == ALL else matching_rows(declared.where, people)
+    )
     column = people.column(str(getattr(study.design, "arm", "")))
     outside = rows & column.is_in(spec.outside) if spec.outside else np.zeros(study.n, dtype=bool)
     return outside, rows & (arm < 0) & ~outside
 
 
-def _why_not(
-    spec: Flow, study: StudyData, outside: NDArray[np.bool_], gone: int, verb: str
-) -> list[tuple[str, int]]:
+def _why_not(spec: Flow, study: StudyData, outside: NDArray[np.bool_], gone: int, verb: str) -> list[tuple[str, int]]:
     if isinstance(spec.reasons_not_randomised, str):
         given = _reasons(study, spec.reasons_not_randomised, outside)
     else:
@@ -309,9 +309,7 @@ def _analysed(
     spec: Flow, study: StudyData, population: str, outcome: str, found: Estimates, analysis: str, rows: _Rows
 ) -> None:
     name = study.outcome(outcome).spec.name
-    looks = [
-        look for look in found.glances if look["outcome"] == name and look["population"] == population
-    ]
+    looks = [look for look in found.glances if look["outcome"] == name and look["population"] == population]
     if not looks:
         if not any(look["population"] == population for look in found.glances):
             rows.remarks.append(spec.note(f'"{analysis}" reports on nobody here', population=population))
@@ -373,10 +371,9 @@ def _members(found: Estimates, outcome: str, population: str, n: int) -> NDArray
 
 def _differs(member: NDArray[np.bool_], look: Mapping[str, Any], arm: NDArray[np.int8]) -> bool:
     """Whether these people cannot be those of the glance row: a row of one arm only, say."""
-    return (
-        int(np.count_nonzero(member)) != _count(look, "n_analysed")
-        or int(np.count_nonzero(member & (arm == 0))) != _count(look, "n_control")
-    )
+    return int(np.count_nonzero(member)) != _count(look, "n_analysed") or int(
+        np.count_nonzero(member & (arm == 0))
+    ) != _count(look, "n_control")
 
 
 def _one_armed(study: StudyData, member: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -413,18 +410,14 @@ class _Rows:
         self.values.append(int(count))
         self.totals.append(int(np.count_nonzero(self.study.population(population))))
 
-    def by_arm(
-        self, outcome: str, population: str, what: str, who: NDArray[np.bool_], *, always: bool = True
-    ) -> None:
+    def by_arm(self, outcome: str, population: str, what: str, who: NDArray[np.bool_], *, always: bool = True) -> None:
         """Add a count for each arm; with ``always=False`` only if it is not zero in all of them."""
         counts = [int(np.count_nonzero(who & (self.arm == place))) for place in range(len(self.labels))]
         if always or any(counts):
             for label, count in zip(self.labels, counts, strict=True):
                 self.add(outcome, population, f"{what}, {label}", count)
 
-    def by_reason(
-        self, outcome: str, population: str, what: str, who: NDArray[np.bool_], column: str | None
-    ) -> None:
+    def by_reason(self, outcome: str, population: str, what: str, who: NDArray[np.bool_], column: str | None) -> None:
         if column is None or not who.any():
             return
         factor = self.study.factor(column)

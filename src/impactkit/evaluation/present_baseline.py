@@ -64,23 +64,50 @@ def without_baseline(result: EvaluationResult, tidy: pd.DataFrame) -> pd.DataFra
 
 
 def protect_flows(frames: Disclosed, result: EvaluationResult) -> Disclosed:
-    """Withhold, in the tidy rows of flows, also what would give a small count back."""
-    tidy = frames.tidy
+    """Withhold, in the rows of flows and in glance, also what would give a small count of a flow back."""
+    tidy, glance = frames.tidy, frames.glance
     for name in _of_kind(result, "flow"):
-        raw = result.parts[name].tidy()
-        gone = hidden_rows(raw, frames.glance)
-        places = [place for place, analysis in enumerate(tidy["analysis"]) if analysis == name]
-        withheld = [place for place, hidden in zip(places, gone, strict=True) if hidden]
-        if withheld:
-            column = tidy["estimate"].astype(object)
-            column.iloc[withheld] = "c"
-            tidy = tidy.assign(estimate=column)
-    return replace(frames, tidy=tidy)
+        gone, looks = hidden_rows(result.parts[name].tidy(), glance)
+        rows = [place for place, analysis in enumerate(tidy["analysis"]) if analysis == name]
+        tidy = _withheld(tidy, "estimate", [place for place, hidden in zip(rows, gone, strict=True) if hidden])
+        for row, column in sorted(looks):
+            look = glance.iloc[row]
+            if look[column] == "c":
+                continue
+            tidy = _withheld(tidy, "n", _rows_of(tidy, look, look[column]))
+            if look["kind"] == "balance" and column in ("n_control", "n_treated"):
+                sized = [
+                    place
+                    for place in _rows_of(tidy, look)
+                    if tidy["term"].iloc[place] and not tidy["outcome"].iloc[place]
+                ]
+                tidy = _withheld(tidy, "estimate", [place for place in sized if tidy["measure"].iloc[place] == "count"])
+            glance = _withheld(glance, column, [row])
+    return replace(frames, tidy=tidy, glance=glance)
 
 
-def _balance(result: EvaluationResult, name: str, style: str | Style, labels: Labels, key: str) -> Table:
+def _rows_of(tidy: pd.DataFrame, look: pd.Series, n: object = None) -> list[int]:
+    """Find the tidy rows of a row of glance, those of one number of people if it is given."""
+    same = (tidy["analysis"] == look["analysis"]) & (tidy["population"] == look["population"])
+    if look["outcome"]:
+        same &= tidy["outcome"] == look["outcome"]
+    return [place for place, hit in enumerate(same) if hit and (n is None or tidy["n"].iloc[place] == n)]
+
+
+def _withheld(frame: pd.DataFrame, column: str, places: list[int]) -> pd.DataFrame:
+    if not places:
+        return frame
+    values = frame[column].astype(object)
+    values.iloc[places] = "c"
+    return frame.assign(**{column: values})
+
+
+def _balance(
+    result: EvaluationResult, name: str, style: str | Style, frames: Disclosed, labels: Labels, key: str
+) -> Table:
     part = result.parts[name]
-    return balance_table(part.tidy(), part.glance(), part.notes(), style, labels=labels, key=key)
+    looks = frames.glance[frames.glance["analysis"] == name]
+    return balance_table(part.tidy(), looks, part.notes(), style, labels=labels, key=key)
 
 
 def _flow(
@@ -90,19 +117,15 @@ def _flow(
     return flow_table(part.tidy(), frames.glance, part.notes(), style, labels=labels, key=key)
 
 
-def named_table(
-    result: EvaluationResult, name: str, style: str | Style, frames: Disclosed, labels: Labels
-) -> Table:
+def named_table(result: EvaluationResult, name: str, style: str | Style, frames: Disclosed, labels: Labels) -> Table:
     """Give the table ``"balance"`` or ``"flow"``."""
     one = _only(result, name)
     if name == "balance":
-        return _balance(result, one, style, labels, name)
+        return _balance(result, one, style, frames, labels, name)
     return _flow(result, one, style, frames, labels, name)
 
 
-def named_figure(
-    result: EvaluationResult, name: str, style: str | Style, frames: Disclosed, labels: Labels
-) -> Figure:
+def named_figure(result: EvaluationResult, name: str, style: str | Style, frames: Disclosed, labels: Labels) -> Figure:
     """Give the figure ``"love"`` or ``"flow"`` (of the first population)."""
     if name == "love":
         return love(result.parts[_only(result, "balance")].tidy(), labels=labels)
@@ -114,13 +137,13 @@ def _keyed(names: list[str], stem: str) -> dict[str, str]:
     return {name: stem if len(names) == 1 else f"{stem}-{place}" for place, name in enumerate(names, start=1)}
 
 
-def baseline_tables(
-    result: EvaluationResult, style: str | Style, frames: Disclosed, labels: Labels
-) -> list[Table]:
+def baseline_tables(result: EvaluationResult, style: str | Style, frames: Disclosed, labels: Labels) -> list[Table]:
     """Give the flow and Table 1 of every analysis that has one."""
     flows, balances = _of_kind(result, "flow"), _of_kind(result, "balance")
     tables = [_flow(result, name, style, frames, labels, key) for name, key in _keyed(flows, "flow").items()]
-    return tables + [_balance(result, name, style, labels, key) for name, key in _keyed(balances, "balance").items()]
+    return tables + [
+        _balance(result, name, style, frames, labels, key) for name, key in _keyed(balances, "balance").items()
+    ]
 
 
 def _figures(
@@ -162,12 +185,14 @@ def baseline_sections(
         blocks: list[Block] = []
         for name, key in _keyed(names, kind).items():
             pictures = [
-                Picture(figure_bytes(draw()), words, caption=caption) for _, owner, draw, words in figures if owner == name
+                Picture(figure_bytes(draw()), words, caption=caption)
+                for _, owner, draw, words in figures
+                if owner == name
             ]
             table = (
                 _flow(result, name, style, frames, labels, key)
                 if kind == "flow"
-                else _balance(result, name, style, labels, key)
+                else _balance(result, name, style, frames, labels, key)
             )
             blocks += [*pictures, table] if kind == "flow" else [table, *pictures]
         if blocks:

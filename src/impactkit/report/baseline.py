@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,9 @@ def split_arm(term: str, arms: Sequence[str]) -> tuple[str, str]:
     return term, ""
 
 
-def baseline_parts(tidy: pd.DataFrame, *, threshold: int = THRESHOLD) -> tuple[BaselinePart, ...]:
+def baseline_parts(
+    tidy: pd.DataFrame, *, threshold: int = THRESHOLD, sealed: Collection[str] = ()
+) -> tuple[BaselinePart, ...]:
     """Read the rows of one balance analysis, population by population.
 
     Parameters
@@ -96,15 +98,17 @@ def baseline_parts(tidy: pd.DataFrame, *, threshold: int = THRESHOLD) -> tuple[B
         Rows as the analysis gives them, with no count withheld yet.
     threshold : int
         Counts under it are withheld, and enough others that none can be worked out.
+    sealed : collection of str
+        Populations in which the size of each arm must be withheld, since other tables would give a count away.
     """
     rows = records(tidy)
     return tuple(
-        _part([row for row in rows if row["population"] == name], threshold)
+        _part([row for row in rows if row["population"] == name], threshold, sealed=name in sealed)
         for name in dict.fromkeys(row["population"] for row in rows)
     )
 
 
-def _part(rows: list[dict[str, Any]], threshold: int) -> BaselinePart:
+def _part(rows: list[dict[str, Any]], threshold: int, *, sealed: bool) -> BaselinePart:
     sized = [row for row in rows if not row["outcome"] and row["measure"] == "count"]
     arms = tuple(str(row["term"]) for row in sized)
     sizes = {str(row["term"]): row["estimate"] for row in sized}
@@ -116,7 +120,7 @@ def _part(rows: list[dict[str, Any]], threshold: int) -> BaselinePart:
         elif row["outcome"]:
             level, arm = split_arm(str(row["term"]), arms)
             found.setdefault((str(row["outcome"]), level), {})[arm, str(row["measure"])] = row["estimate"]
-    hidden = _hidden(arms, sizes, found, threshold)
+    hidden = _hidden(arms, sizes, found, threshold, sealed=sealed)
     tiny = {arm for arm, size in sizes.items() if not is_missing(size) and size < threshold}
     blocked = {arm for arm in arms if ("", "", arm) in hidden}
     lines = []
@@ -136,6 +140,8 @@ def _hidden(
     sizes: Mapping[str, Any],
     found: Mapping[tuple[str, str], Mapping[tuple[str, str], float]],
     threshold: int,
+    *,
+    sealed: bool,
 ) -> set[tuple[str, str, str]]:
     """Choose the cells to withhold: levels and those without a value add to the arm, arms to everybody."""
     if any(is_missing(size) for size in sizes.values()):
@@ -158,6 +164,7 @@ def _hidden(
             counts |= parts
             equations.append({place: 1 for place in parts} | {("", "", arm): -1})
     first = {place for place, count in counts.items() if count < threshold and place not in known}
+    first |= {("", "", arm) for arm in arms if sealed}
     everybody = sum(float(size) for size in sizes.values())
     levels_of = {place[:2] for place in counts}
     size = {level: sum(counts[place] for place in counts if place[:2] == level) for level in levels_of}

@@ -45,9 +45,7 @@ class _Panel:
     withheld: int
 
 
-def love(
-    tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "", threshold: int = THRESHOLD
-) -> Figure:
+def love(tidy: pd.DataFrame, *, labels: Labels | None = None, title: str = "", threshold: int = THRESHOLD) -> Figure:
     """Draw the standardised differences of one balance analysis, one panel for each population.
 
     Parameters
@@ -198,7 +196,11 @@ def _draw(axes: Axes, panel: _Panel, names: list[str], edge: float, *, weighted:
     several = len(panel.arms)
     for point in panel.points:
         colour, marker = COLOURS[point.arm % len(COLOURS)]
-        place = names.index(point.label) + 0.5 + (0.3 * (point.arm - (several - 1) / 2) / max(several - 1, 1) if several > 1 else 0)
+        place = (
+            names.index(point.label)
+            + 0.5
+            + (0.3 * (point.arm - (several - 1) / 2) / max(several - 1, 1) if several > 1 else 0)
+        )
         if weighted and not math.isnan(point.before):
             axes.plot([point.before, point.after], [place, place], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
             axes.plot(

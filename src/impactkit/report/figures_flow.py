@@ -23,6 +23,7 @@ _INK, _QUIET, _EDGE, _STAGE = "#0B0C0C", "#505A5F", "#12436D", "#12436D"
 _LINE, _PAD, _GAP, _MARGIN, _BAND, _BETWEEN = 0.165, 0.09, 0.34, 0.12, 0.3, 0.28
 _WIDTHS = {1: 4.2, 2: 3.3, 3: 2.75, 4: 2.35}
 _SIZE = 8.5
+_LOWEST = 0.82  # the name of its stage fits beside it
 _CHARACTERS = 13.6  # that fit an inch at this size, bold ones included
 _LOSSES = {
     "weight zero": "weight zero",
@@ -103,7 +104,7 @@ def flow_diagram(
         "randomised": _height(chosen_people, core),
     }
     middle = max(_GAP, tall["aside"] + 0.3) if aside else _GAP
-    heights = [max(_height(lines, wide) for lines in boxes) for _, boxes in rows]
+    heights = [max(_LOWEST, *(_height(lines, wide) for lines in boxes)) for _, boxes in rows]
     total = head + tall["start"] + middle + tall["randomised"] + sum(heights) + 0.5 + _GAP * (len(rows) - 1) + 0.3
     hidden = bool(part.hidden)
     total += 0.2 if hidden else 0.0
@@ -205,7 +206,7 @@ def _enrolment(part: FlowPart, words: Labels, style: Style) -> tuple[Lines, Line
         for reason in part.reasons("", gone.step):
             aside.append(_Text(f"{_capital(reason)} {_n(part.value(Counted('', gone.step, reason)), style)}", 1))
     else:
-        start = [_Text("Assessed for eligibility (number not given)", bold=True)]
+        start = [_Text("Assessed for eligibility", bold=True), _Text("Number not given")]
     people = [_Text(f"{verb[:1].upper()}{verb[1:]} {_n(part.value(Counted('', verb)), style)}", bold=True)]
     others = Counted("", "in arms left out")
     if part.has(others):
@@ -248,7 +249,9 @@ def _follow_up(part: FlowPart, arm: str, words: Labels, style: Style) -> Lines:
         if several:
             lines.append(_Text(f"{words.outcome(outcome)}:", bold=True))
         deep = 1 if several else 0
-        lines.append(_Text(f"Outcome known {_n(part.value(Counted(outcome, 'followed up'), arm), style)}", deep, not several))
+        lines.append(
+            _Text(f"Outcome known {_n(part.value(Counted(outcome, 'followed up'), arm), style)}", deep, not several)
+        )
         lines.append(_Text(f"Outcome not known {_n(part.value(Counted(outcome, 'lost'), arm), style)}", deep))
         lines += [_Text(line.words, line.indent + deep) for line in _given(part, outcome, "lost", arm, style)]
         barred = Counted(outcome, "not eligible")
@@ -266,7 +269,9 @@ def _analysis(part: FlowPart, arm: str, words: Labels, style: Style) -> Lines:
         deep = 1 if several else 0
         seen: dict[tuple[str, ...], list[str]] = {}
         for analysis in part.analyses(outcome):
-            seen.setdefault(tuple(line.words for line in _ends(part, outcome, analysis, arm, style)), []).append(analysis)
+            seen.setdefault(tuple(line.words for line in _ends(part, outcome, analysis, arm, style)), []).append(
+                analysis
+            )
         for names in seen.values():
             ends = _ends(part, outcome, names[0], arm, style)
             for place, line in enumerate(ends):
@@ -310,8 +315,8 @@ def _box(axes: Axes, lines: Lines, left: float, top: float, wide: float, tall: f
     axes.add_patch(Rectangle((left, top), wide, tall, facecolor="white", edgecolor=_EDGE, linewidth=1.1, zorder=3))
     for place, (text, indent, bold) in enumerate(_wrapped(lines, wide)):
         axes.text(
-            left + _PAD + 0.14 * (max(indent - 1, 0) if text else 0), top + _PAD + (place + 0.5) * _LINE, text, va="center",
-            color=_INK, fontsize=_SIZE, fontweight="bold" if bold else "normal", zorder=4,
+            left + _PAD + 0.14 * max(indent - 1, 0), top + _PAD + (place + 0.5) * _LINE, text, va="center", color=_INK,
+            fontsize=_SIZE, fontweight="bold" if bold else "normal", zorder=4,
         )  # fmt: skip
 
 
@@ -319,10 +324,9 @@ def _stage(axes: Axes, name: str, top: float, bottom: float) -> None:
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((_MARGIN, top), _BAND, bottom - top, facecolor=_STAGE, edgecolor="none", zorder=3))
-    small = bottom - top < 0.085 * len(name) + 0.1
     axes.text(
         _MARGIN + _BAND / 2, (top + bottom) / 2, name, rotation=90, ha="center", va="center", color="white",
-        fontsize=6.5 if small else _SIZE, fontweight="bold", zorder=4,
+        fontsize=_SIZE, fontweight="bold", zorder=4,
     )  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from impactkit.report.baseline import split_arm
 from impactkit.report.frames import Record, records
+from impactkit.report.rounding import is_missing
 from impactkit.report.suppression import THRESHOLD, hide
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _IN_GLANCE = {
     "covariates missing": "n_missing_covariates",
     "in strata with one arm only": "n_dropped_strata",
 }
+_DEAR_LOOK = {"n_analysed": 1e9, "n_assigned": 1e9, "n_treated": 2e6, "n_control": 2e6}
 _DEAR = {"analysed": 1e6, "randomised": 1e8, "in the study": 1e8, "followed up": 1e5, "assessed": 1e9}
 
 
@@ -56,6 +58,8 @@ class FlowPart:
         The arm is "" for counts before the arms part, and ``"all arms"`` for their sum.
     hidden : frozenset of (what, arm)
         Counts that must not be printed.
+    hidden_looks : frozenset of (row, column)
+        Cells of glance that would give one of them back.
     """
 
     population: str
@@ -63,6 +67,7 @@ class FlowPart:
     verb: str
     counts: Mapping[Place, int]
     hidden: frozenset[Place]
+    hidden_looks: frozenset[tuple[int, str]] = frozenset()
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -100,8 +105,8 @@ def flow_parts(
     tidy : DataFrame
         Rows of one flow, with no count withheld yet.
     glance : DataFrame, optional
-        What is printed of the analyses the flow ends in, after `disclose`: a count withheld there must not come back
-        from here.
+        Of the whole evaluation, after `disclose`: a count withheld there must not come back from here, and a count
+        withheld here must not come back from there (`hidden_looks`).
     threshold : int
         Counts under it, except zeros, are withheld, and enough others that none can be worked out.
     """
@@ -113,14 +118,14 @@ def flow_parts(
     )
 
 
-def hidden_rows(tidy: pd.DataFrame, glance: pd.DataFrame | None = None) -> list[bool]:
-    """Say of each row of one flow whether its count must be withheld."""
+def hidden_rows(tidy: pd.DataFrame, glance: pd.DataFrame) -> tuple[list[bool], set[tuple[int, str]]]:
+    """Say of each row of one flow whether its count must be withheld, and which cells of glance must be."""
     parts = {part.population: part for part in flow_parts(tidy, glance)}
     found = []
     for row in records(tidy):
         part = parts[row["population"]]
         found.append(_place(row, part.arms, part.verb) in part.hidden)
-    return found
+    return found, {cell for part in parts.values() for cell in part.hidden_looks}
 
 
 def _place(row: Record, arms: tuple[str, ...], verb: str) -> Place:
@@ -141,7 +146,7 @@ def _place(row: Record, arms: tuple[str, ...], verb: str) -> Place:
     return Counted(str(row["outcome"]), step, reason, analysis), arm
 
 
-def _part(rows: list[dict[str, Any]], looks: list[Record], threshold: int) -> FlowPart:
+def _part(rows: list[dict[str, Any]], looks: Sequence[Record], threshold: int) -> FlowPart:
     verb = next(name for name in _RANDOMISED if any(row["term"] == name for row in rows))
     start = f"{verb}, "
     arms = tuple(
@@ -153,19 +158,29 @@ def _part(rows: list[dict[str, Any]], looks: list[Record], threshold: int) -> Fl
     for what in dict.fromkeys(what for what, arm in counts if arm):
         counts[what, ALL_ARMS] = sum(counts[what, arm] for arm in arms)
     population = str(rows[0]["population"])
-    equations = [*_sums(counts, arms, verb)]
+    equations: list[Mapping[Any, int]] = [*_sums(counts, arms, verb)]
     known = {place for place, count in counts.items() if not count}
-    first = {place for place, count in counts.items() if 0 < count < threshold}
-    for equation, unknown in _printed(counts, arms, looks, population):
-        equations.append(equation)
-        first |= unknown
+    first: set[Any] = {place for place, count in counts.items() if 0 < count < threshold}
     dearest = 1.0 + max(counts.values())
-    cost = {
-        place: count + dearest * (_DEAR.get(place[0].step, 1.0) if not place[0].reason else 0.0) * (4 if place[1] == ALL_ARMS else 1)
+    cost: dict[Any, float] = {
+        place: count
+        + dearest * (0.0 if place[0].reason else _DEAR.get(place[0].step, 1.0)) * (4 if place[1] == ALL_ARMS else 1)
         for place, count in counts.items()
     }
-    hidden = hide(equations, first, cost, known=known)
-    return FlowPart(population, arms, verb, counts, frozenset(place for place in hidden if place in counts))
+    for row, name, places in _looked(counts, arms, verb, looks, population):
+        look: Any = ("glance", str(row), name)
+        equations.append({place: 1 for place in places} | {look: -1})
+        baseline = not looks[row]["outcome"] or looks[row].get("kind") == "balance"
+        cost[look] = dearest * (1e12 if baseline else _DEAR_LOOK.get(name, 1e5))
+        if looks[row][name] == "c":
+            first.add(look)
+        elif looks[row][name] == 0:
+            known.add(look)
+    hidden: set[Any] = hide(equations, first, cost, known=known)
+    cells = {(int(place[1]), str(place[2])) for place in hidden if place[0] == "glance"}
+    return FlowPart(
+        population, arms, verb, counts, frozenset(place for place in hidden if place in counts), frozenset(cells)
+    )
 
 
 def _sums(counts: Mapping[Place, int], arms: tuple[str, ...], verb: str) -> Iterator[dict[Place, int]]:
@@ -199,32 +214,43 @@ def _sums(counts: Mapping[Place, int], arms: tuple[str, ...], verb: str) -> Iter
                 yield from present(ends, (Counted(outcome, "followed up"), arm))
 
 
-def _printed(
-    counts: Mapping[Place, int], arms: tuple[str, ...], looks: list[Record], population: str
-) -> Iterator[tuple[dict[Any, int], set[Any]]]:
-    """Tie the flow to what glance prints: a printed number is a fact, a withheld one must stay withheld."""
-    for look in looks:
+def _looked(
+    counts: Mapping[Place, int], arms: tuple[str, ...], verb: str, looks: Sequence[Record], population: str
+) -> Iterator[tuple[int, str, list[Place]]]:
+    """Say which counts of the flow each cell of glance is the sum of, as row, column and counts."""
+    for row, look in enumerate(looks):
         if look["population"] != population:
             continue
         outcome, analysis = str(look["outcome"]), str(look["analysis"])
-        if (Counted(outcome, "analysed", analysis=analysis), ALL_ARMS) not in counts:
-            continue
-        sums: dict[str, list[Place]] = {
+        for name, places in _meaning(counts, arms, verb, outcome, analysis, look).items():
+            there = [place for place in places if place in counts]
+            if there and not is_missing(look.get(name)):
+                yield row, name, there
+
+
+def _meaning(
+    counts: Mapping[Place, int], arms: tuple[str, ...], verb: str, outcome: str, analysis: str, look: Record
+) -> dict[str, list[Place]]:
+    ended = Counted(outcome, "analysed", analysis=analysis)
+    if (ended, ALL_ARMS) in counts:
+        found: dict[str, list[Place]] = {
             name: [(Counted(outcome, step, analysis=analysis), ALL_ARMS)] for step, name in _IN_GLANCE.items()
         }
-        ended = Counted(outcome, "analysed", analysis=analysis)
-        sums["n_control"] = [(ended, arms[0])]
-        sums["n_treated"] = [(ended, arm) for arm in arms[1:]]
-        sums["n_missing_outcome"] = [(Counted(outcome, "lost"), ALL_ARMS)]
-        sums["n_not_eligible"] = [(Counted(outcome, "not eligible"), ALL_ARMS)]
-        sums["n_assigned"] = [(Counted(outcome, step), ALL_ARMS) for step in ("followed up", "lost")]
-        for name, places in sums.items():
-            there = [place for place in places if place in counts]
-            if name not in look or not there:
-                continue
-            equation: dict[Any, int] = {place: 1 for place in there}
-            if look[name] == "c":
-                other = (("glance", analysis, outcome, name), "")
-                yield equation | {other: -1}, {other}
-            else:
-                yield equation, set()
+    elif not outcome:  # the flow itself, and Table 1 of everybody
+        ended, found = Counted("", verb), {"n_analysed": [(Counted("", verb), ALL_ARMS)]}
+        if look.get("n_zero_weight") not in (0, None) and not is_missing(look.get("n_zero_weight")):
+            return {"n_assigned": [(ended, ALL_ARMS)]}
+    elif look.get("kind") == "balance" and look.get("n_zero_weight") == 0:
+        ended = Counted(outcome, "followed up")
+        found = {"n_analysed": [(ended, ALL_ARMS)]}
+    else:
+        return {}
+    found["n_control"] = [(ended, arms[0])]
+    found["n_treated"] = [(ended, arm) for arm in arms[1:]]
+    if outcome:
+        found["n_missing_outcome"] = [(Counted(outcome, "lost"), ALL_ARMS)]
+        found["n_not_eligible"] = [(Counted(outcome, "not eligible"), ALL_ARMS)]
+        found["n_assigned"] = [(Counted(outcome, step), ALL_ARMS) for step in ("followed up", "lost")]
+    else:
+        found["n_assigned"] = [(ended, ALL_ARMS)]
+    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from impactkit.report.baseline import BaselineLine, BaselinePart, baseline_parts
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["balance_table"]
 
+_DF = re.compile(r"re-draws (.+) and refers to F on (\d+ and \d+) degrees of freedom")
 _NOTHING = "Does not vary, or nobody has a value."
 
 
@@ -37,8 +39,10 @@ def balance_table(
 
     Parameters
     ----------
-    tidy, glance, notes : DataFrame
+    tidy, notes : DataFrame
         Of one balance analysis, as an evaluation gives them: with no count withheld.
+    glance : DataFrame
+        Of the same analysis; where it withholds the size of an arm, so does the table.
     style : str or Style
         House style.
     labels : Labels, optional
@@ -55,8 +59,9 @@ def balance_table(
         standardised difference of each treated arm from control.
     """
     chosen, words = get_style(style), labels or Labels()
-    parts = [part for part in baseline_parts(tidy, threshold=threshold) if part.lines]
     looks = records(glance)
+    sealed = {str(look["population"]) for look in looks if "c" in (look.get("n_control"), look.get("n_treated"))}
+    parts = [part for part in baseline_parts(tidy, threshold=threshold, sealed=sealed) if part.lines]
     tested = any(row["outcome"] for part in parts for row in part.tests)
     columns: list[Column] = []
     for part in parts:
@@ -88,7 +93,7 @@ def balance_table(
         subtitle=_who(looks, words),
         notes=(
             *_method(looks),
-            *(said for part in parts for said in _tests(part, words, chosen, several=len(parts) > 1)),
+            *(said for part in parts for said in _tests(part, words, chosen, notes, several=len(parts) > 1)),
             *_remarks(notes),
             *([chosen.suppressed_meaning] if withheld else []),
         ),
@@ -180,7 +185,7 @@ def _head(covariate: str, level: str, levels: list[str], words: Labels, *, share
     return readable(level)
 
 
-def _who(looks: list[Record], words: Labels) -> str:
+def _who(looks: Sequence[Record], words: Labels) -> str:
     outcome = next((str(look["outcome"]) for look in looks if look.get("outcome")), "")
     weights = next((str(look["weights"]) for look in looks if look.get("weights") not in (None, "", "none")), "")
     who = f"People with {words.outcome(outcome)} known" if outcome else "Everybody assigned"
@@ -189,15 +194,17 @@ def _who(looks: list[Record], words: Labels) -> str:
     return who
 
 
-def _method(looks: list[Record]) -> list[str]:
+def _method(looks: Sequence[Record]) -> list[str]:
     said = dict.fromkeys(str(look["method"]) for look in looks if not is_missing(look.get("method")))
     return [
-        f"Differences in means and shares are {method}. Percentages are of those whose value is known." for method in said
+        f"Differences in means and shares are {method}. Percentages are of those whose value is known."
+        for method in said
     ]
 
 
-def _tests(part: BaselinePart, words: Labels, style: Style, *, several: bool) -> list[str]:
+def _tests(part: BaselinePart, words: Labels, style: Style, notes: pd.DataFrame | None, *, several: bool) -> list[str]:
     """Say the joint test in one sentence for each treated arm."""
+    remarks = [] if notes is None else [row for row in records(notes) if row["population"] == part.population]
     where = f"{words.population(part.population)}, " if several else ""
     said = []
     for arm in part.arms[1:]:
@@ -207,7 +214,13 @@ def _tests(part: BaselinePart, words: Labels, style: Style, *, several: bool) ->
         parts = []
         main, drawn = rows.get("omnibus_f"), rows.get("omnibus_permutation")
         if main is not None and not is_missing(main["p_value"]):
-            parts.append(f"F = {decimal_text(float(main['statistic']), 2)}, p {_equals(style.p_value(main['p_value']))}")
+            freedom = next(
+                (found[2] for row in remarks if row["term"] == arm and (found := _DF.search(row["reason"]))), ""
+            )
+            on = f" on {freedom} degrees of freedom" if freedom else ""
+            parts.append(
+                f"F = {decimal_text(float(main['statistic']), 2)}{on}, p {_equals(style.p_value(main['p_value']))}"
+            )
         if drawn is not None and not is_missing(drawn["p_value"]):
             parts.append(f"by re-drawing the allocation p {_equals(style.p_value(drawn['p_value']))}")
         if parts:
@@ -227,4 +240,5 @@ def _remarks(notes: pd.DataFrame | None) -> list[str]:
     if notes is None:
         return []
     said = [row for row in records(notes) if not row["column"] or row["column"] == "p_value"]
-    return list(dict.fromkeys(sentence(row["reason"]) for row in said))
+    short = (_DF.sub(r"re-draws \1", str(row["reason"])) for row in said)
+    return list(dict.fromkeys(sentence(reason) for reason in short))
