@@ -193,6 +193,21 @@ def test_flow_and_glance_together_give_no_small_count_back(seed: int, lost: floa
             assert np.linalg.matrix_rank(np.vstack([matrix, unit])) > np.linalg.matrix_rank(matrix), name
 
 
+def test_people_of_weight_zero_are_the_same_in_every_analysis() -> None:
+    design, frame = study(n=400)
+    frame.loc[np.random.default_rng(2).random(400) < 0.06, "w"] = 0.0
+    analyses = [
+        ik.IntentToTreat(name="itt", outcome="pay"),
+        ik.IntentToTreat(name="ancova", outcome="pay", covariates=("age",)),
+        ik.Flow(name="flow", analyses=("itt", "ancova")),
+    ]
+    result = ik.Evaluation(design, frame, analyses).fit(strict=True)
+    (part,) = flow_parts(result["flow"].tidy(), disclosed(result).glance)
+    for arm in (*part.arms, ALL_ARMS):
+        shown = {part.value(Counted("pay", "weight zero", analysis=name), arm) for name in ("itt", "ancova")}
+        assert len(shown) == 1
+
+
 def test_tidy_withholds_what_the_table_withholds() -> None:
     result = fitted()
     frames = disclosed(result)

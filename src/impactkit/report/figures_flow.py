@@ -247,7 +247,7 @@ def _follow_up(part: FlowPart, arm: str, words: Labels, style: Style) -> Lines:
     several = len(part.outcomes) > 1
     for outcome in part.outcomes:
         if several:
-            lines.append(_Text(f"{words.outcome(outcome)}:", bold=True))
+            lines.append(_Text(f"{_capital(words.outcome(outcome))}:", bold=True))
         deep = 1 if several else 0
         lines.append(
             _Text(f"Outcome known {_n(part.value(Counted(outcome, 'followed up'), arm), style)}", deep, not several)
@@ -265,7 +265,7 @@ def _analysis(part: FlowPart, arm: str, words: Labels, style: Style) -> Lines:
     several = len(part.outcomes) > 1
     for outcome in part.outcomes:
         if several and part.analyses(outcome):
-            lines.append(_Text(f"{words.outcome(outcome)}:", bold=True))
+            lines.append(_Text(f"{_capital(words.outcome(outcome))}:", bold=True))
         deep = 1 if several else 0
         seen: dict[tuple[str, ...], list[str]] = {}
         for analysis in part.analyses(outcome):
@@ -287,7 +287,7 @@ def _ends(part: FlowPart, outcome: str, analysis: str, arm: str, style: Style) -
     for step, text in _LOSSES.items():
         lost = Counted(outcome, step, analysis=analysis)
         if part.has(lost):
-            lines.append(_Text(f"Left out, {text} {_n(part.value(lost, arm), style)}"))
+            lines.append(_Text(f"Left out, {text} {_n(part.value(lost, arm), style)}", 1))
     return lines
 
 

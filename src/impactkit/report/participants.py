@@ -203,6 +203,10 @@ def _sums(counts: Mapping[Place, int], arms: tuple[str, ...], verb: str) -> Iter
         own = [other for other in everything if other.reason and other[:2] == what[:2]]
         for arm in ("", *arms, ALL_ARMS) if own else ():
             yield from present([(other, arm) for other in own], (what, arm))
+    for what in everything:  # analyses of one outcome share its weights, so those of weight zero are the same people
+        same = [other for other in everything if what.step == other.step == "weight zero" and what[:3] == other[:3]]
+        for arm in (*arms, ALL_ARMS) if same and same[0] != what else ():
+            yield {(same[0], arm): 1, (what, arm): -1}
     for arm in (*arms, ALL_ARMS):
         receipt = [(Counted("", step), arm) for step in ("received", "did not receive", "receipt not known")]
         yield from present(receipt, (randomised, arm))
