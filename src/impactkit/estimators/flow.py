@@ -78,8 +78,8 @@ class Flow(Analysis):
 
     References
     ----------
-    Hopewell, S. et al. (2025). CONSORT 2025 statement: updated guideline for reporting randomised trials. *BMJ* 389,
-    e081123.
+    Hopewell, S. et al. (2025). CONSORT 2025 statement: updated guideline for reporting randomised trials. *Lancet*
+    405(10489), 1633-1640.
 
     Examples
     --------
@@ -119,7 +119,6 @@ class Flow(Analysis):
     reasons_lost: ColumnName | None = None
     attended: tuple[ColumnName, ...] = ()
     covariates: tuple[ColumnName, ...] = ()
-    conf_level: ClassVar[float] = 0.95
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
