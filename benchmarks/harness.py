@@ -85,8 +85,10 @@ def missing(*packages: str) -> list[str]:
 def disagreements(case: Case) -> list[str]:
     """Run every way once and say, a sentence each, where its answer differs from that of ``beside``."""
     found = {way.name: way.answer(way.call()) for way in case.ways if way.answer is not None}
+    said: list[str] = []
+    if not found:
+        return said
     reference = found[case.beside]
-    said = []
     for name, answer in found.items():
         for what, own, other in zip(("estimates", "standard errors"), answer, reference, strict=True):
             if own is None or other is None:

@@ -21,6 +21,8 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"impactkit {__version__}"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 
 autodoc_typehints = "none"  # the docstrings say types, with units and shapes
 autodoc_member_order = "bysource"

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
         Population,
         TrialDesign,
     )
-    from impactkit.econ import BreakEven, CostPerClient, Money
+    from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
     from impactkit.estimators import Balance, Combination, CrossTab, Flow, IntentToTreat, StandardisedEffect
+    from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
 
@@ -50,7 +51,9 @@ __all__ = [
     "BreakEven",
     "Combination",
     "ComparisonDesign",
+    "CostEntry",
     "CostPerClient",
+    "CountRow",
     "CrossTab",
     "Estimates",
     "Evaluation",

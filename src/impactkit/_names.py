@@ -35,6 +35,8 @@ PUBLIC: dict[str, str] = {
     "HC3": "impactkit.analysis",
     "Linearised": "impactkit.analysis",
     "RowRef": "impactkit.analysis",
+    "CostEntry": "impactkit.econ",
+    "CountRow": "impactkit.estimators.crosstab",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",
     "EvaluationResult": "impactkit.evaluation",

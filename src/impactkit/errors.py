@@ -21,7 +21,7 @@ import difflib
 import importlib
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import NoReturn, Self
 
 __all__ = [
     "AnalysisError",
@@ -43,6 +43,18 @@ class ImpactkitError(Exception):
 
 class SpecError(ImpactkitError, ValueError):
     """A design, an analysis or a plan contradicts itself, before any data are seen."""
+
+    faults: tuple[str, ...] = ()
+    """Each fault with where it stands, when there may be several."""
+
+    @classmethod
+    def listing(cls, faults: Sequence[str], what: str) -> Self:
+        """Make one error that lists every fault of a specification."""
+        count = len(faults)
+        head = f"{count} problem{'' if count == 1 else 's'} in {what}:"
+        error = cls("\n".join([head, *(f"  {fault}" for fault in faults)]))
+        error.faults = tuple(faults)
+        return error
 
 
 class DataError(ImpactkitError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_structure_for_readers_who_cannot_see_it(browser: Any, report: Path) -> 
     ]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), levels
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
     without_alt = page.evaluate("[...document.images].filter(image => !image.alt.trim()).length")
     assert without_alt == 0
     unheaded = page.evaluate(
@@ -105,7 +106,8 @@ def test_structure_for_readers_who_cannot_see_it(browser: Any, report: Path) -> 
     )
     assert unheaded == 0
     broken = page.evaluate(
-        "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.getElementById(a.getAttribute('href').slice(1))).length"
+        """[...document.querySelectorAll('a[href^="#"]')]
+            .filter(link => !document.getElementById(link.getAttribute('href').slice(1))).length"""
     )
     assert broken == 0
     page.context.close()

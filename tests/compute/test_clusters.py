@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _trial import TOLERANCE, by_cluster, codes, column, sample
+from kernel_trial import TOLERANCE, by_cluster, codes, column, sample
 
 from impactkit.compute.clusters import influence_cr2, satterthwaite, stacked_contrast
 from impactkit.compute.leastsquares import fit, influence_hc

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _trial import FOLDER, TOLERANCE, assert_row, by_cluster, codes, column, dummies, expected, sample
+from kernel_trial import FOLDER, TOLERANCE, assert_row, by_cluster, codes, column, dummies, expected, sample
 
 from impactkit.compute.clusters import influence_cr2
 from impactkit.compute.leastsquares import fit, influence_hc

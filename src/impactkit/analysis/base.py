@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from impactkit.data import ColumnNeed, StudyData
     from impactkit.results import Estimates
 
-__all__ = ["FEATURES", "Analysis", "ConfLevel", "RowRef"]
+__all__ = ["FEATURES", "Analysis", "ConfLevel", "RowRef", "weakest_evidence"]
 
 FEATURES = ("strata", "clusters", "weights", "populations")
 """What a design may declare and an analysis must honour or refuse."""
+
+_EVIDENCE = ("randomised", "adjusted comparison", "comparison with a norm", "before-after only")
 
 ConfLevel = Annotated[float, Field(strict=True, gt=0.0, lt=1.0)]
 
@@ -47,6 +49,24 @@ class RowRef(Spec):
 
     def __str__(self) -> str:
         return " / ".join(self.wanted().values())
+
+    def locate(self, estimates: Estimates) -> int:
+        """Give the position of the row; an effect is meant unless a term or a measure says otherwise.
+
+        Raises
+        ------
+        SpecError
+            If no row or more than one row matches.
+        """
+        from impactkit.results import measure
+
+        wanted = self.wanted()
+        if self.term is None and self.measure is None:
+            effects = [place for place, key in enumerate(estimates.keys) if measure(key.measure).is_effect]
+            keys = (estimates.keys[place] for place in effects)
+            if any(all(getattr(key, name) == value for name, value in wanted.items()) for key in keys):
+                return effects[estimates.take(effects).find(**wanted)]
+        return estimates.find(**wanted)
 
 
 class Analysis(Spec, ABC):
@@ -97,9 +117,10 @@ class Analysis(Spec, ABC):
         }
         for feature in FEATURES:
             if declared[feature] and feature not in self.honours and feature not in self.set_aside():
+                aside = f'list "{feature}" in its `ignore`, which every result then states'
+                way_out = aside if "ignore" in type(self).model_fields else "use a design without them"
                 said.append(
-                    f"{who} cannot honour the {feature} that the design declares; to go on without them, "
-                    f'list "{feature}" in its `ignore`, which every result then states.'
+                    f"{who} cannot honour the {feature} that the design declares; to go on without them, {way_out}."
                 )
         return said
 
@@ -143,6 +164,12 @@ class Analysis(Spec, ABC):
                 design.population(name)
             return tuple(own)
         return design.population_names or (ALL,)
+
+
+def weakest_evidence(estimates: Estimates, names: Sequence[str]) -> str:
+    """Give the weakest label of evidence among some analyses; empty when none has one (accounts, published counts)."""
+    found = {str(row.get("evidence", "")) for row in estimates.glances if row.get("analysis") in names}
+    return next((label for label in reversed(_EVIDENCE) if label in found), "")
 
 
 def _listed(words: list[str]) -> str:

@@ -57,6 +57,8 @@ class Linearised(Spec):
     kind: Literal["linearised"] = "linearised"
 
 
+_PLAIN, _CLUSTERED = HC2(), CR2()
+
 Inference = Annotated[HC0 | HC1 | HC2 | HC3 | CR2 | Linearised, Field(discriminator="kind")]
 
 
@@ -69,7 +71,7 @@ def choose_inference(asked: Inference | None, design: Design, who: str) -> Infer
         If what was asked for would not honour the declared clusters.
     """
     if asked is None:
-        return HC2() if design.clusters is None else CR2()
+        return _PLAIN if design.clusters is None else _CLUSTERED
     if design.clusters is not None and not isinstance(asked, CR2 | Linearised):
         raise RefusalError(
             f"{who} asks for {asked.kind}, which treats people as independent, but the design declares clusters "

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from impactkit._version import __version__
 from impactkit.cli.console import Talk, guarded
+
+if TYPE_CHECKING:
+    from impactkit.evaluation import Plan
 
 __all__ = ["app", "main"]
 
@@ -101,12 +104,12 @@ def check(plan: PlanFile, data: DataFiles = None, quiet: Quiet = False) -> None:
         loaded = Plan.load(plan)
         loaded.refuse()
         if data is None and any(analysis.uses_people() for analysis in loaded.analyses):
-            talk.say(f"The plan is sound: {len(loaded.analyses)} analyses. Give --data to check the data too.")
+            talk.say(f"The plan is sound: {_count(loaded)}. Give --data to check the data too.")
             return
         evaluation = Evaluation.from_plan(loaded, _tables(data))
         for note in evaluation.data_notes:
             talk.say(f"Note: {note}")
-        talk.say(f"The plan and the data fit: {len(loaded.analyses)} analyses.")
+        talk.say(f"The plan and the data fit: {_count(loaded)}.")
 
 
 @app.command()
@@ -156,6 +159,11 @@ def schema(
             from impactkit.report.write import write_file
 
             write_file(out, text, overwrite=overwrite)
+
+
+def _count(plan: Plan) -> str:
+    number = len(plan.analyses)
+    return f"{number} {'analysis' if number == 1 else 'analyses'}"
 
 
 def _tables(data: list[str] | None) -> Any:

@@ -37,7 +37,6 @@ class Talk:
 
         for table in printable_tables(result, style):
             self.say(table.to_text())
-            self.say("")
 
 
 @contextlib.contextmanager

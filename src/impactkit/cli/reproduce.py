@@ -188,7 +188,16 @@ def cells_csv(found: Reproduction) -> str:
     writer.writerow(["table", "row", "column", "ours", "printed", "mark", "unit", "source", "note"])
     for cell in found.cells:
         writer.writerow(
-            [cell.table, " / ".join(cell.row), cell.column, repr(cell.ours), cell.printed, str(cell.mark), cell.unit]
-            + [cell.source, cell.note]
+            [
+                cell.table,
+                " / ".join(cell.row),
+                cell.column,
+                repr(cell.ours),
+                cell.printed,
+                str(cell.mark),
+                cell.unit,
+                cell.source,
+                cell.note,
+            ]
         )
     return out.getvalue()

@@ -30,8 +30,11 @@ def arm_codes(column: Column, design: TrialDesign | ComparisonDesign) -> NDArray
 
 
 def included_rows(arm: NDArray[np.int8] | None, size: int) -> Bools:
-    """Mark the rows that count: everybody, or everybody who is not in an ignored arm."""
-    return np.ones(size, dtype=bool) if arm is None else arm >= 0
+    """Mark the rows that count: everybody, or everybody who is not in an ignored arm.
+
+    Rows with an unknown label count here, so that their other faults are listed in the same error.
+    """
+    return np.ones(size, dtype=bool) if arm is None else arm != IGNORED
 
 
 def stratum_codes(columns: Sequence[Column], included: Bools) -> Factor:

@@ -244,7 +244,12 @@ def _read_csv(path: Path, words: str, keys: Sequence[str]) -> Columns:
 
     try:
         frame = pd.read_csv(
-            path, keep_default_na=False, na_values=list(NO_ANSWER), encoding="utf-8-sig", low_memory=False
+            path,
+            keep_default_na=False,
+            na_values=list(NO_ANSWER),
+            encoding="utf-8-sig",
+            low_memory=False,
+            float_precision="round_trip",  # the digits in the file are the number, to the last bit
         )
     except pd.errors.EmptyDataError:
         raise DataError([f'the file "{path.name}" is empty: a first line with column names was expected']) from None

@@ -22,8 +22,8 @@ from impactkit.errors import SpecError, did_you_mean
 
 __all__ = ["ColumnName", "Label", "Labels", "Probability", "Spec", "Where", "spec_error"]
 
-Label = StrictStr | StrictBool | StrictInt | StrictFloat
-"""A value as it stands in a column: text, number or truth value."""
+Label = Annotated[StrictStr, Field(min_length=1)] | StrictBool | StrictInt | StrictFloat
+"""A value as it stands in a column: text, number or truth value. Empty text is a missing cell, not a label."""
 
 Labels = Label | tuple[Label, ...]
 ColumnName = Annotated[str, Field(min_length=1)]
@@ -106,7 +106,7 @@ def spec_error(error: ValidationError, what: str) -> SpecError:
     lines = []
     for fault in error.errors(include_url=False):
         where = ".".join(str(part) for part in fault["loc"] if part != "function-after")
-        message = fault["msg"].removeprefix("Value error, ")
-        lines.append(f"  {where + ': ' if where else ''}{message}")
-    count = len(lines)
-    return SpecError(f"{count} problem{'' if count == 1 else 's'} in {what}:\n" + "\n".join(lines))
+        inside = getattr(fault.get("ctx", {}).get("error"), "faults", ())  # a specification within this one
+        for message in inside or (fault["msg"].removeprefix("Value error, "),):
+            lines.append(f"{where + ': ' if where else ''}{message}")
+    return SpecError.listing(lines, what)

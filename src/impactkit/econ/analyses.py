@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from impactkit.analysis import Analysis, ConfLevel, RowRef
+from impactkit.analysis import Analysis, ConfLevel, RowRef, weakest_evidence
 from impactkit.design import Spec
 from impactkit.design.base import Probability
 from impactkit.econ.breakeven import break_even_days, break_even_weeks, net_benefit
@@ -69,7 +69,7 @@ class CostEntry(Spec):
 
 
 class CostPerClient(Analysis):
-    """Cost per client of each service, and of all of them weighted by their clients.
+    r"""Cost per client of each service, and of all of them weighted by their clients.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class CostPerClient(Analysis):
 
     Notes
     -----
-    :math:`\\sum_t C_t / \\sum_t n_t` over the periods of a service, and over everything for ``"all"``. Amounts
+    :math:`\sum_t C_t / \sum_t n_t` over the periods of a service, and over everything for ``"all"``. Amounts
     of different price years are an error.
 
     References
@@ -177,6 +177,13 @@ class BreakEven(Analysis):
         Needed by ``"zero"``; it has no default.
     population : str
         The name of the service in tables.
+    conf_level : float
+        Level of the intervals.
+
+    Returns
+    -------
+    Estimates
+        Two ``break_even`` rows, in days and in weeks; with ``weeks_saved`` also a ``net_benefit`` row.
 
     Notes
     -----
@@ -218,8 +225,8 @@ class BreakEven(Analysis):
         faults = []
         if isinstance(self.cost, Money) and self.cost.price_year != self.value_of_day.price_year:
             faults.append(
-                f"the cost is in {self.cost.price_year} prices and a day in {self.value_of_day.price_year}: restate one "
-                "with money.restated(price_year=..., factor=..., source=...)"
+                f"the cost is in {self.cost.price_year} prices and a day in {self.value_of_day.price_year}: restate "
+                "one with money.restated(price_year=..., factor=..., source=...)"
             )
         if self.value_of_day.amount <= 0:
             faults.append("the value of a day must be more than zero")
@@ -245,7 +252,8 @@ class BreakEven(Analysis):
         day, basis = self.value_of_day.amount, self.days_per_week
         if weeks_row is not None and joined.keys[weeks_row].unit != "weeks":
             raise SpecError(
-                f'the weeks saved come from a row in "{joined.keys[weeks_row].unit}": point `weeks_saved` at a row in weeks'
+                f'the weeks saved come from a row in "{joined.keys[weeks_row].unit}": '
+                "point `weeks_saved` at a row in weeks"
             )
         prices = self._check_prices(joined, cost_row)
         days = float(break_even_days(cost, day))
@@ -258,16 +266,19 @@ class BreakEven(Analysis):
         ]
         values = [days, float(break_even_weeks(days, days_per_week=basis))]
         remarks = [self.note(f"a week counts {basis} days of £{day:g}; {prices}")]
-        if not np.isnan(weeks):
+        if self.weeks_saved is not None:
             counted, slope = self._counted_weeks(weeks, joined, weeks_row, remarks)
             keys.append(
                 RowKey(self.name, "net_benefit", self.population, "net_benefit", "net_benefit", "GBP per client")
             )
-            values.append(float(net_benefit(counted, days_per_week=basis, value_of_day=day, cost=cost)))
+            known = not np.isnan(counted)
+            values.append(
+                float(net_benefit(counted, days_per_week=basis, value_of_day=day, cost=cost)) if known else np.nan
+            )
             pull = {} if weeks_row is None else {weeks_row: slope * basis * day}
             if cost_row is not None:
                 pull[cost_row] = pull.get(cost_row, 0.0) - 1.0
-            slopes.append(pull)
+            slopes.append(pull if known else {})
         return _propagate(self, keys, values, slopes, joined, remarks)
 
     def _check_prices(self, joined: Estimates, cost_row: int | None) -> str:
@@ -282,16 +293,29 @@ class BreakEven(Analysis):
     def _counted_weeks(
         self, weeks: float, joined: Estimates, row: int | None, remarks: list[Note]
     ) -> tuple[float, float]:
+        p_value = self.p_value if row is None else float(joined.numbers["p_value"][row])
+        unknown = np.isnan(weeks) or (self.nonsignificant == "zero" and (p_value is None or np.isnan(p_value)))
+        if unknown:
+            lost = "estimate" if np.isnan(weeks) else 'p value, which nonsignificant="zero" asks for'
+            remarks.append(
+                self.note(
+                    f"the weeks saved have no {lost}",
+                    outcome="net_benefit",
+                    population=self.population,
+                    term="net_benefit",
+                    column="estimate",
+                )
+            )
+            return np.nan, 0.0
         if self.nonsignificant == "point":
             return weeks, 1.0
-        p_value = self.p_value if row is None else float(joined.numbers["p_value"][row])
         assert self.alpha is not None and p_value is not None
         if p_value < self.alpha:
             return weeks, 1.0
         remarks.append(
             self.note(
-                f'weeks saved of {weeks:.2f} are set to zero by the rule nonsignificant="zero": p = {p_value:.3g} is not '
-                f"below {self.alpha:g}",
+                f'weeks saved of {weeks:.2f} are set to zero by the rule nonsignificant="zero": p = {p_value:.3g} is '
+                f"not below {self.alpha:g}",
                 population=self.population,
                 term="net_benefit",
             )
@@ -303,7 +327,7 @@ def _amount(part: Money | RowRef | float | None, joined: Estimates) -> tuple[flo
     if part is None:
         return float("nan"), None
     if isinstance(part, RowRef):
-        row = joined.find(**part.wanted())
+        row = part.locate(joined)
         return float(joined.numbers["estimate"][row]), row
     return (part.amount if isinstance(part, Money) else float(part)), None
 
@@ -316,18 +340,21 @@ def _propagate(
     joined: Estimates,
     remarks: list[Note],
 ) -> Estimates:
-    from impactkit.results.joint import covariance
+    from impactkit.results.joint import covariance, rows_without_units
 
     errors, df = np.full(len(keys), np.nan), np.full(len(keys), np.nan)
     blocks: list[Influence] = []
     matrix = covariance(joined) if len(joined) else np.zeros((0, 0))
     cells = np.full(len(keys), np.nan)
+    used_rows: set[int] = set()
     for place, pull in enumerate(slopes):
         rows = [row for row, slope in pull.items() if slope != 0.0 and np.isfinite(joined.working_se[row])]
+        used_rows.update(rows)
         if not rows:
-            remarks.append(
-                spec.note("from figures given without sampling error", term=keys[place].term, column="std_error")
-            )
+            if np.isfinite(values[place]):
+                remarks.append(
+                    spec.note("from figures given without sampling error", term=keys[place].term, column="std_error")
+                )
             continue
         slope = np.array([pull[row] for row in rows])
         errors[place] = float(np.sqrt(slope @ matrix[np.ix_(rows, rows)] @ slope))
@@ -337,13 +364,16 @@ def _propagate(
         carried: list[RowInfluence | None] = []
         for pull in slopes:
             dense = np.zeros(len(block.units))
-            used = [row for row in pull if block.rows[row] is not None]
+            used = [row for row, slope in pull.items() if slope != 0.0 and block.rows[row] is not None]
             for row in used:
                 part = block.rows[row]
                 assert part is not None
                 dense[slice(None) if part.index is None else part.index] += pull[row] * part.values
             carried.append(RowInfluence(None, dense) if used else None)
         blocks.append(Influence(block.table, block.token, block.units, block.clusters, tuple(carried)))
+    evidence = weakest_evidence(joined, spec.needs)
+    alone = rows_without_units(joined, sorted(used_rows))
+    assumed = not used_rows or len(alone) > 0
     return Estimates.build(
         keys=keys,
         working=values,
@@ -353,7 +383,15 @@ def _propagate(
         conf_level=spec.conf_level,
         influence=blocks,
         glances=[
-            _glance(spec, outcome, spec.population, outcome.replace("_", " "), "typed-in or estimated weeks and cost")
+            _glance(
+                spec,
+                outcome,
+                spec.population,
+                outcome.replace("_", " "),
+                "typed-in or estimated weeks and cost",
+                evidence=evidence,
+                assumed=assumed,
+            )
             for outcome in dict.fromkeys(key.outcome for key in keys)
         ],
         remarks=remarks,
@@ -362,7 +400,15 @@ def _propagate(
 
 
 def _glance(
-    spec: Any, outcome: str, population: str, estimand: str, method: str, n: int | None = None
+    spec: Any,
+    outcome: str,
+    population: str,
+    estimand: str,
+    method: str,
+    n: int | None = None,
+    *,
+    evidence: str = "",
+    assumed: bool = True,
 ) -> dict[str, Any]:
     return {
         "analysis": spec.name,
@@ -372,8 +418,8 @@ def _glance(
         "estimand": estimand,
         "method": method,
         "inference": "from its parts",
-        "evidence": "",
+        "evidence": evidence,
         "n_analysed": n,
         "conf_level": getattr(spec, "conf_level", None),
-        "independence_assumed": True,
+        "independence_assumed": assumed,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from impactkit.analysis import Analysis, ConfLevel, RowRef
+from impactkit.analysis import Analysis, ConfLevel, RowRef, weakest_evidence
 from impactkit.inference import CombineKind, combine
 from impactkit.results import Estimates, RowKey
 
@@ -34,6 +34,11 @@ class Combination(Analysis):
     weights : {"precision", "size"} or tuple of float
         How ``"pooled"`` weighs.
     conf_level : float
+
+    Returns
+    -------
+    Estimates
+        One row, in the measure and unit of its parts (``ratio`` for a ratio).
 
     Notes
     -----
@@ -81,16 +86,7 @@ class Combination(Analysis):
 
 def combine_rows(joined: Estimates, spec: Combination) -> Estimates:
     """Combine rows of one joined result as a :class:`Combination` says."""
-    from impactkit.results.measures import measure
-
-    effects = [place for place, key in enumerate(joined.keys) if measure(key.measure).is_effect]
-    narrowed = joined.take(effects)
-    positions = [
-        joined.find(**reference.wanted())
-        if reference.term is not None or reference.measure is not None
-        else effects[narrowed.find(**reference.wanted())]
-        for reference in spec.of
-    ]
+    positions = [reference.locate(joined) for reference in spec.of]
     combined = combine(joined, positions, kind=spec.how, weights=spec.weights, conf_level=spec.conf_level)
     keys = [joined.keys[position] for position in positions]
     outcome = _common([key.outcome for key in keys], spec.how)
@@ -109,11 +105,11 @@ def combine_rows(joined: Estimates, spec: Combination) -> Estimates:
         "estimand": spec.how,
         "method": f"{spec.how} of {' and '.join(str(reference) for reference in spec.of)}",
         "inference": "influence values of the parts",
-        "evidence": _weakest(joined, spec.needs),
+        "evidence": weakest_evidence(joined, spec.needs),
         "n_analysed": combined.n,
         "conf_level": spec.conf_level,
         "design_df": combined.df,
-        "independence_assumed": combined.independence_assumed,
+        "independence_assumed": combined.independence_assumed or _assumed(joined, keys),
     }
     return Estimates.build(
         keys=[key],
@@ -127,7 +123,10 @@ def combine_rows(joined: Estimates, spec: Combination) -> Estimates:
         influence=combined.influence,
         extra_covariance=np.array([[combined.extra_variance]]) if combined.extra_variance > 0 else None,
         glances=[glance],
-        remarks=[spec.note(reason, outcome=outcome, population=population, term=term) for reason in combined.reasons],
+        remarks=[
+            spec.note(reason, outcome=outcome, population=population, term=term, column=column)
+            for column, reason in (*(("", reason) for reason in combined.reasons), *combined.gaps)
+        ],
         min_cell=[float(np.min(joined.min_cell[positions]))],
     )
 
@@ -138,8 +137,8 @@ def _common(words: list[str], how: str) -> str:
     return unique[0] if len(unique) == 1 else joiner.join(unique)
 
 
-def _weakest(joined: Estimates, needs: tuple[str, ...]) -> str:
-    order = ["randomised", "adjusted comparison", "comparison with a norm", "before-after only"]
-    labels = [str(row.get("evidence", "")) for row in joined.glances if row.get("analysis") in needs]
-    known = [label for label in labels if label in order]
-    return max(known, key=order.index) if known else ""
+def _assumed(joined: Estimates, keys: list[RowKey]) -> bool:
+    """Whether a part already rests on parts that were taken as independent."""
+    names = ("analysis", "outcome", "population")
+    wanted = {key[:3] for key in keys}
+    return any(row.get("independence_assumed") for row in joined.glances if tuple(map(row.get, names)) in wanted)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from impactkit.analysis import Analysis, ConfLevel
 from impactkit.design import ALL, Design, Spec
-from impactkit.errors import NotEstimableError
+from impactkit.errors import NotEstimableError, RefusalError
 from impactkit.results import Estimates, Influence, Note, RowInfluence, RowKey, measure
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class CountRow(Spec):
 
 
 class CrossTab(Analysis):
-    """Share with an outcome by category, and whether it differs between categories.
+    r"""Share with an outcome by category, and whether it differs between categories.
 
     Use it to describe who returned to work, or to recompute a published table of counts. It describes an
     association: it is not an impact.
@@ -78,7 +78,7 @@ class CrossTab(Analysis):
 
     Notes
     -----
-    :math:`X^2 = \\sum (O - E)^2 / E` on (categories − 1) degrees of freedom. People without the outcome or
+    :math:`X^2 = \sum (O - E)^2 / E` on (categories − 1) degrees of freedom. People without the outcome or
     the characteristic are left out of that characteristic and counted.
 
     References
@@ -134,6 +134,13 @@ class CrossTab(Analysis):
             ColumnNeed(column=name, role="factor", by=f'analysis "{self.name}"') for name in self.characteristics()
         )
 
+    def refusals(self, design: Design | None) -> list[str]:
+        said = super().refusals(design)
+        declared = design.outcome(self.outcome) if design is not None and self.uses_people() else None
+        if declared is not None and declared.kind != "binary":
+            said.append(_not_binary(self, declared.kind))
+        return said
+
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         table = _Table(self)
         if self.counts:
@@ -155,8 +162,17 @@ class CrossTab(Analysis):
         return table.estimates(study)
 
 
+def _not_binary(spec: CrossTab, kind: str) -> str:
+    return (
+        f'CrossTab "{spec.name}" counts people with a binary outcome, and "{spec.outcome}" is {kind}: '
+        'declare an outcome of kind="binary", with the value that counts as 1 in `event`.'
+    )
+
+
 def _count(spec: CrossTab, study: StudyData, population: str, characteristic: str, table: _Table) -> None:
     column, factor = study.outcome(spec.outcome), study.factor(characteristic)
+    if column.spec.kind != "binary":  # not declared: its kind was read from the column
+        raise RefusalError(_not_binary(spec, column.spec.kind))
     inside = study.population(population) & column.eligible
     observed = inside & ~np.isnan(column.values)
     member = observed & (factor.codes >= 0)
@@ -228,6 +244,7 @@ class _Table:
         key = RowKey(spec.name, spec.outcome, population, characteristic, spec.test, "")
         try:
             self.tests[len(self.keys)] = self._test(key, n, count)
+            self._remark(key, "", "a test has no estimate, standard error or limits")
         except NotEstimableError as reason:
             self._remark(key, "p_value", str(reason))
         cell = np.nan if influence is None else float(n.min())

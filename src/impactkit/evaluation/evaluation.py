@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from impactkit._version import __version__
@@ -97,7 +99,7 @@ class Evaluation:
         """
         study = self._study if self._study is None or seed is None else self._study.with_seed(seed)
         done: dict[str, Estimates] = {}
-        failures: list[str] = []
+        failures: dict[str, str] = {}
         seconds: dict[str, float] = {}
         heard: list[str] = []
         order = self._plan.in_order()
@@ -106,23 +108,19 @@ class Evaluation:
             for analysis in order:
                 step(analysis.name)
                 started = time.perf_counter()
-                reason = _blocked(analysis, done, failures)
+                reason = _blocked(analysis, failures)
                 if reason is None:
                     try:
-                        with warnings.catch_warnings(record=True) as caught:
-                            warnings.simplefilter("always")
+                        with _hearing(analysis.name, heard):
                             upstream = {name: done[name] for name in analysis.needs}
                             found = analysis.run(study, upstream)  # type: ignore[arg-type]
-                        heard += [
-                            f"{analysis.name}: {warning.category.__name__}: {warning.message}" for warning in caught
-                        ]
                         done[analysis.name] = found.with_glances(shared)
                     except Exception as error:  # one analysis must not lose the others
-                        reason = str(error) if isinstance(error, ImpactkitError) else f"{type(error).__name__}: {error}"
+                        reason = str(error) if isinstance(error, ImpactkitError) else _unexpected(error)
                         if strict:
                             raise AnalysisError(f'analysis "{analysis.name}" failed: {reason}') from error
                 if reason is not None:
-                    failures.append(f"{analysis.name}: {reason}")
+                    failures[analysis.name] = reason
                     done[analysis.name] = Estimates(remarks=(analysis.note(f"failed: {reason}", column="estimate"),))
                 seconds[analysis.name] = time.perf_counter() - started
         manifest = Manifest(
@@ -134,11 +132,20 @@ class Evaluation:
             versions=package_versions(),
             analyses=tuple(analysis.name for analysis in order),
             warnings=tuple(heard),
-            failures=tuple(failures),
+            failures=tuple(f"{name}: {reason}" for name, reason in failures.items()),
             seconds=seconds,
         )
         declared = {analysis.name: done[analysis.name] for analysis in self._plan.analyses}
         return EvaluationResult(plan=self._plan, parts=declared, manifest=manifest, data_notes=self.data_notes)
+
+
+def _unexpected(error: Exception) -> str:
+    """Say where an error that is not ours arose, without its text, which could quote a value of the data."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"an unexpected {type(error).__name__} in {Path(last.filename).name}, line {last.lineno}; "
+        "fit(strict=True) raises it in full"
+    )
 
 
 def _read(plan: Plan, data: Any) -> StudyData | None:
@@ -155,9 +162,19 @@ def _read(plan: Plan, data: Any) -> StudyData | None:
     return StudyData.read(data, plan.design, needs=needs, outcomes=tuple(outcomes))
 
 
-def _blocked(analysis: Analysis, done: Mapping[str, Estimates], failures: Sequence[str]) -> str | None:
-    failed = {failure.split(":", 1)[0] for failure in failures}
-    missing = [name for name in analysis.needs if name in failed]
+@contextlib.contextmanager
+def _hearing(name: str, heard: list[str]) -> Iterator[None]:
+    """Keep the warnings of one analysis for the manifest, also when it fails."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            heard += [f"{name}: {warning.category.__name__}: {warning.message}" for warning in caught]
+
+
+def _blocked(analysis: Analysis, failures: Mapping[str, str]) -> str | None:
+    missing = [name for name in analysis.needs if name in failures]
     return f"not run, because it needs {', '.join(missing)}, which failed" if missing else None
 
 

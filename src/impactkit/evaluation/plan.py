@@ -54,14 +54,16 @@ class Plan(Spec):
     @classmethod
     def _read_analyses(cls, value: Any) -> Any:
         if isinstance(value, Sequence) and not isinstance(value, str):
-            faults, read = [], []
+            faults: list[str] = []
+            read = []
             for entry in value:
                 try:
                     read.append(read_analysis(entry) if isinstance(entry, dict) else entry)
                 except SpecError as error:
-                    faults.append(f'analysis "{entry.get("name", "?")}": {error}')
+                    who = f'"{entry.get("name", "?")}"'
+                    faults += [f"{who}: {fault}" for fault in error.faults or (str(error),)]
             if faults:
-                raise ValueError("; ".join(faults))
+                raise SpecError.listing(faults, "the analyses")
             return tuple(read)
         return value
 
@@ -71,7 +73,7 @@ class Plan(Spec):
         faults = [f'two analyses are called "{name}"' for name in sorted({n for n in names if names.count(n) > 1})]
         for analysis in self.analyses:
             faults.extend(
-                f'analysis "{analysis.name}" needs "{needed}", which the plan does not hold.{did_you_mean(needed, names)}'
+                f'analysis "{analysis.name}" needs "{needed}", which is not in the plan.{did_you_mean(needed, names)}'
                 for needed in analysis.needs
                 if needed not in names
             )

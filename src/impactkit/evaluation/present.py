@@ -190,7 +190,8 @@ def method_notes(result: EvaluationResult) -> tuple[Block, ...]:
     said = [
         "Intervals and p values follow the declared design: strata, clusters, weights and populations are those of the "
         "plan, and the table above names the standard errors used for each estimate.",
-        "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in; the table above counts everyone left out.",
+        "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in; the table above counts everyone "
+        "left out.",
     ]
     hidden = sum(row.under_threshold + row.complementary for row in frames.withheld)
     if hidden:
@@ -269,4 +270,5 @@ def report_document(result: EvaluationResult, style: str | Style) -> Document:
 def _opening(result: EvaluationResult) -> str:
     names = len(result.names)
     rows = sum(len(part) for part in result.parts.values())
-    return f"{names} {'analysis' if names == 1 else 'analyses'}, {rows} rows of estimates. Figures follow the plan saved beside this report."
+    words = "analysis" if names == 1 else "analyses"
+    return f"{names} {words}, {rows} rows of estimates. Figures follow the plan saved beside this report."

@@ -172,7 +172,7 @@ class EvaluationResult:
         ----------
         name : str
         style : str or Style
-            ``"dwp_trials"`` (* 90%, ** 95%, *** 99%), ``"pilots"`` (P < 0.05) or ``"plain"``.
+            ``"dwp_trials"`` (``* 90%``, ``** 95%``, ``*** 99%``), ``"pilots"`` (P < 0.05) or ``"plain"``.
         """
         from impactkit.evaluation.present import make_table
 

@@ -17,11 +17,18 @@ from impactkit.results.measures import measure
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impactkit.results import Estimates
+    from impactkit.results import Estimates, RowKey
 
 __all__ = ["CombineKind", "Combined", "PooledWeights", "combine"]
 
 CombineKind = Literal["difference", "sum", "ratio", "pooled"]
+ROUNDING = 1e-10
+"""A part of the variance below this share is rounding, not something that no unit carries."""
+
+_UNBOUNDED = (
+    "the denominator is not clearly different from zero, so the Fieller set is unbounded and no limits are given"
+)
+
 PooledWeights = Literal["precision", "size"] | tuple[float, ...]
 
 
@@ -46,6 +53,8 @@ class Combined:
     reasons : tuple of str
         What has to be said about it.
     independence_assumed : bool
+    gaps : tuple of (column, reason)
+        Columns of the row that cannot be given, and why.
     """
 
     value: float
@@ -60,6 +69,7 @@ class Combined:
     limits: tuple[float, float] | None
     reasons: tuple[str, ...]
     independence_assumed: bool
+    gaps: tuple[tuple[str, str], ...] = ()
 
 
 def combine(
@@ -78,7 +88,8 @@ def combine(
     positions : sequence of int
         At least two rows; exactly two for a difference or a ratio.
     kind : {"difference", "sum", "ratio", "pooled"}
-        A difference is the first row minus the second, a ratio the first over the second. ``"pooled"`` is a weighted mean.
+        A difference is the first row minus the second, a ratio the first over the second; ``"pooled"`` is a
+        weighted mean.
     weights : {"precision", "size"} or tuple of float
         For ``"pooled"``: generalised least squares (the least variance), number of people, or your own.
     conf_level : float
@@ -98,22 +109,32 @@ def combine(
     alone = rows_without_units(estimates, positions)
     if len(alone):
         reasons.append(f"{len(alone)} of {len(parts)} parts carry no person rows and are taken as independent")
-    coefficients = _coefficients(estimates, positions, kind, weights, working, joint, reasons)
-    value = float(working[0] / working[1]) if kind == "ratio" else float(coefficients @ working)
-    variance = float(coefficients @ joint @ coefficients)
-    df = _degrees_of_freedom(estimates, positions, coefficients, reasons)
+    split = _taken_apart(estimates, positions)
+    if split:
+        reasons.append("parts that sum within clusters and parts that set clusters aside are taken as independent")
+    gaps = _gaps(parts, working, joint, kind, weights)
+    shared = measure(parts[0].measure)
+    if any(column == "estimate" for column, _ in gaps):
+        coefficients, value, variance = np.full(len(parts), np.nan), float("nan"), float("nan")
+    else:
+        coefficients = _coefficients(estimates, positions, kind, weights, working, joint, reasons)
+        value = float(working[0] / working[1]) if kind == "ratio" else float(coefficients @ working)
+        variance = float(coefficients @ joint @ coefficients)
+        if abs(variance) <= ROUNDING**1.5 * float(np.abs(coefficients) @ np.abs(joint) @ np.abs(coefficients)):
+            variance = 0.0  # the same people under two names: what is left is rounding
+            gaps.append(("p_value", "the parts vary as one, so their combination does not vary and there is no test"))
+    known = np.isfinite(variance)
+    df = _degrees_of_freedom(estimates, positions, coefficients, reasons) if known else float("nan")
     limits = None
-    if kind == "ratio":
+    if kind == "ratio" and known:
         limits = _fieller(working, joint, df, conf_level)
         if limits is None:
             limits = (np.nan, np.nan)
-            reasons.append(
-                "the denominator is not clearly different from zero, so the Fieller set is unbounded and no limits are given"
-            )
-    blocks = tuple(_combined_block(block, positions, coefficients) for block in estimates.influence)
+            gaps.append(("conf_low", _UNBOUNDED))
+    blocks = tuple(_combined_block(block, positions, coefficients) for block in estimates.influence) if known else ()
     used = tuple(block for block in blocks if block.rows[0] is not None)
     carried = sum(float((block.by_group([0]) ** 2).sum()) for block in used)
-    shared = measure(parts[0].measure)
+    rest = variance - carried
     return Combined(
         value=value,
         std_error=float(np.sqrt(variance)) if variance >= 0 else float("nan"),
@@ -123,11 +144,41 @@ def combine(
         unit="ratio" if kind == "ratio" else parts[0].unit,
         n=_people(estimates, positions),
         influence=used,
-        extra_variance=max(variance - carried, 0.0),
+        extra_variance=rest if rest > ROUNDING * variance else 0.0,
         limits=limits,
         reasons=tuple(reasons),
-        independence_assumed=bool(len(alone)),
+        independence_assumed=bool(len(alone)) or split,
+        gaps=tuple(gaps),
     )
+
+
+def _taken_apart(estimates: Estimates, positions: Sequence[int]) -> bool:
+    """Whether parts stand on the same people but some sum within clusters and some do not."""
+    used = [block for block in estimates.influence if any(block.rows[position] is not None for position in positions)]
+    return any(one.same_units(other) and not one.sums_alike(other) for one in used for other in used)
+
+
+def _gaps(
+    parts: Sequence[RowKey],
+    working: NDArray[np.float64],
+    joint: NDArray[np.float64],
+    kind: CombineKind,
+    weights: PooledWeights,
+) -> list[tuple[str, str]]:
+    """Say which columns cannot be given, and why."""
+
+    def named(missing: NDArray[np.bool_]) -> str:
+        return "; ".join(" / ".join(part[:4]) for part, lost in zip(parts, missing, strict=True) if lost)
+
+    no_error = ~np.isfinite(np.diagonal(joint))
+    if (lost := ~np.isfinite(working)).any():
+        return [("estimate", f"a part has no estimate: {named(lost)}")]
+    if kind == "ratio" and working[1] == 0.0:
+        return [("estimate", "the denominator is zero")]
+    if no_error.any():
+        column = "estimate" if kind == "pooled" and weights == "precision" else "std_error"
+        return [(column, f"a part has no standard error: {named(no_error)}")]
+    return []
 
 
 def _check(parts: Sequence[object], kind: CombineKind) -> None:
@@ -194,16 +245,20 @@ def _degrees_of_freedom(
     for block in estimates.influence:
         rows = [block.rows[position] for position in positions]
         parts = [row.df_parts for row in rows if row is not None and row.df_parts is not None]
-        regressions = {id(part.middle) for part in parts}
+        # Outcomes solved together share their parts; each outcome is still a regression of its own in the stack.
+        keys = [estimates.keys[position][:3] for position in positions]
+        regressions = {(id(part.middle), key) for part, key in zip(parts, keys, strict=False)}
         if len(parts) == len(rows) == len(regressions):
-            reasons.append("degrees of freedom are Satterthwaite's for the stacked contrast")
-            return stacked_contrast(
+            found = stacked_contrast(
                 parts=[
                     (float(coefficient), part.norm, part.left, part.right, part.middle)
                     for coefficient, part in zip(coefficients, parts, strict=True)
                 ],
                 clusters=[part.clusters for part in parts],
             )
+            if np.isfinite(found):
+                reasons.append("degrees of freedom are Satterthwaite's for the stacked contrast")
+                return found
     if np.isnan(own).all():
         return float("nan")
     smallest = float(np.nanmin(own))
@@ -245,15 +300,15 @@ def _combined_block(block: Influence, positions: Sequence[int], coefficients: ND
 
 
 def _people(estimates: Estimates, positions: Sequence[int]) -> float:
-    total = 0.0
     carried: set[int] = set()
+    tables: dict[tuple[str, str], NDArray[np.bool_]] = {}
     for block in estimates.influence:
-        seen = np.zeros(len(block.units), dtype=bool)
+        seen = tables.setdefault((block.table, block.token), np.zeros(len(block.units), dtype=bool))
         for position in positions:
             row = block.rows[position]
             if row is not None:
                 carried.add(position)
                 seen[row.index if row.index is not None else np.flatnonzero(row.values)] = True
-        total += float(seen.sum())
+    total = float(sum(seen.sum() for seen in tables.values()))
     alone = [position for position in positions if position not in carried]
     return total + float(np.nansum(estimates.numbers["n"][alone])) if carried or alone else float("nan")

@@ -97,7 +97,7 @@ def write_files(
         count = f"{len(blocked)} file{'' if len(blocked) == 1 else 's'}"
         raise OutputError(
             f"{count} in the way, nothing was written:{listed}\n"
-            "Choose another directory, move them, or ask to overwrite (overwrite=True)"
+            "Choose another directory, move them, or allow it: overwrite=True, on the command line --overwrite"
         )
     made: dict[Path, Path] = {}
     saved: dict[Path, Path] = {}

@@ -94,6 +94,10 @@ class Estimates:
     remarks: tuple[Note, ...] = ()
     min_cell: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
+    def __post_init__(self) -> None:
+        for column in (*self.numbers.values(), self.working, self.working_se, self.min_cell):
+            column.setflags(write=False)
+
     @classmethod
     def build(
         cls,
@@ -137,8 +141,6 @@ class Estimates:
             numbers["conf_low"][row], numbers["conf_high"][row] = low, high
         for row, (statistic, p_value) in (p_values or {}).items():
             numbers["statistic"][row], numbers["p_value"][row] = statistic, p_value
-        for column in numbers.values():
-            column.setflags(write=False)
         return cls(
             keys=tuple(keys),
             numbers=numbers,
@@ -249,13 +251,13 @@ class Estimates:
         sizes = [len(part) for part in parts]
         blocks: list[Influence] = []
         for block in (block for part in parts for block in part.influence):
-            if not any(block.same_units(seen) for seen in blocks):
+            if not any(block.sums_alike(seen) for seen in blocks):
                 blocks.append(block)
         joined = []
         for block in blocks:
             rows: tuple[RowInfluence | None, ...] = ()
             for part, size in zip(parts, sizes, strict=True):
-                own = next((candidate for candidate in part.influence if candidate.same_units(block)), None)
+                own = next((candidate for candidate in part.influence if candidate.sums_alike(block)), None)
                 rows += (None,) * size if own is None else own.rows
             joined.append(replace(block, rows=rows))
         return Estimates(
@@ -276,9 +278,7 @@ class Estimates:
 
 
 def _floats(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
-    array.setflags(write=False)
-    return array
+    return np.array(values, dtype=np.float64)
 
 
 def _block_diagonal(parts: Sequence[NDArray[np.float64] | None], sizes: Sequence[int]) -> NDArray[np.float64] | None:

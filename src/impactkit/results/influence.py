@@ -110,9 +110,13 @@ class Influence:
         """Whether two blocks speak of the same table of the same data."""
         return self.table == other.table and self.token == other.token
 
+    def sums_alike(self, other: Influence) -> bool:
+        """Whether two blocks speak of the same data and both sum within cluster, or neither does."""
+        return self.same_units(other) and (self.clusters is None) == (other.clusters is None)
+
     def joined(self, other: Influence) -> Influence:
         """Append the rows of another block on the same units."""
-        if not self.same_units(other):
+        if not self.sums_alike(other):
             raise SpecError(
                 f'influence values of table "{self.table}" and table "{other.table}" come from different data '
                 "and cannot be joined: fit both on the same data"

@@ -1,0 +1,195 @@
+"""Examples of every registered kind of analysis: a new kind is tested by adding a line to `EXAMPLES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from made_up_trial import FEATURES, design, pounds
+
+import impactkit as ik
+from impactkit.analysis import Analysis
+from impactkit.design import Design
+from impactkit.econ import CostEntry
+from impactkit.errors import DataError, SpecError
+from impactkit.estimators.crosstab import CountRow
+
+TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An analysis called "target", after those it needs.
+
+    Parameters
+    ----------
+    label : str
+    build : callable
+        Gives the analyses for a design, the target last.
+    misspelt : Analysis or None
+        The target with a name in it that nothing has.
+    error, meant : exception, str
+        What that raises, and what the message asks whether it was meant.
+    counts_people : bool
+        Whether a point estimate has a small-sample factor that counts people, so that two people are not one person
+        of weight 2 to the last digit.
+    """
+
+    label: str
+    build: Callable[[Design], tuple[Analysis, ...]]
+    misspelt: Analysis | None = None
+    error: type[Exception] = DataError
+    meant: str = ""
+    counts_people: bool = False
+
+    @property
+    def target(self) -> Analysis:
+        return self.build(design())[-1]
+
+    @property
+    def reads(self) -> bool:
+        """Whether people's answers reach the target, directly or through what it needs."""
+        return any(analysis.uses_people() for analysis in self.build(design()))
+
+    @property
+    def honoured(self) -> tuple[str, ...]:
+        """The features that every analysis of the example honours."""
+        readers = [analysis for analysis in self.build(design()) if analysis.uses_people()]
+        return tuple(name for name in FEATURES if all(name in analysis.honours for analysis in readers))
+
+    def design(self) -> ik.TrialDesign:
+        """Everything the example honours, declared."""
+        return design(*self.honoured)
+
+
+def _row(declared: Design, outcome: str, place: int = 0) -> ik.RowRef:
+    return ik.RowRef(analysis="itt", outcome=outcome, population=declared.population_names[place], term="IPS")
+
+
+def _itt(*outcomes: str) -> ik.IntentToTreat:
+    return ik.IntentToTreat(name="itt", outcome=outcomes)
+
+
+def _counts(*rows: tuple[str, int, int]) -> tuple[CountRow, ...]:
+    return tuple(CountRow(characteristic="sex", category=label, n=n, count=count) for label, n, count in rows)
+
+
+_ENTRIES = (
+    CostEntry(service="north", period="2011/12", clients=251, per_client=pounds(684)),
+    CostEntry(service="north", period="2012/13", clients=346, per_client=pounds(510)),
+    CostEntry(service="south", clients=100, total=pounds(90_000, "GBP")),
+)
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "intent_to_treat": (
+        Example(
+            "plain",
+            lambda declared: (ik.IntentToTreat(name=TARGET, outcome=("worked", "health")),),
+            misspelt=ik.IntentToTreat(name=TARGET, outcome="heatlh"),
+            meant="health",
+        ),
+        Example(
+            "Lin",
+            lambda declared: (
+                ik.IntentToTreat(
+                    name=TARGET, outcome=("worked", "health"), covariates=("age", "sex"), adjustment="lin"
+                ),
+            ),
+            misspelt=ik.IntentToTreat(name=TARGET, outcome="health", covariates=("agee",)),
+            meant="age",
+        ),
+        Example(
+            "linearised",
+            lambda declared: (
+                ik.IntentToTreat(name=TARGET, outcome="health", covariates=("age",), inference=ik.Linearised()),
+            ),
+        ),
+    ),
+    "standardised_effect": tuple(
+        Example(
+            by,
+            lambda declared, by=by: (ik.StandardisedEffect(name=TARGET, outcome=("health", "weeks"), standardiser=by),),
+            misspelt=ik.StandardisedEffect(name=TARGET, outcome="week"),
+            meant="weeks",
+            counts_people=True,
+        )
+        for by in ("control", "pooled", "total")
+    ),
+    "cross_tab": (
+        Example(
+            "people",
+            lambda declared: (ik.CrossTab(name=TARGET, outcome="worked", by=("sex", "group")),),
+            misspelt=ik.CrossTab(name=TARGET, outcome="worked", by="gruop"),
+            meant="group",
+        ),
+        Example(
+            "counts",
+            lambda declared: (
+                ik.CrossTab(
+                    name=TARGET,
+                    outcome="worked",
+                    counts=_counts(("man", 69, 40), ("woman", 99, 59), ("not known", 0, 0)),
+                    test="fisher_exact",
+                ),
+            ),
+        ),
+    ),
+    "combination": tuple(
+        Example(
+            how,
+            lambda declared, how=how: (
+                _itt("worked", "trained"),
+                # Weights by precision follow the variances, which people and weights of 2 do not share.
+                ik.Combination(
+                    name=TARGET,
+                    how=how,
+                    weights=(1.0, 2.0),
+                    of=(_row(declared, "worked"), _row(declared, "trained", -1)),
+                ),
+            ),
+            misspelt=ik.Combination(
+                name=TARGET, how=how, of=(ik.RowRef(analysis="target2"), ik.RowRef(analysis="target2"))
+            ),
+            error=SpecError,
+            meant="target",
+        )
+        for how in ("difference", "sum", "ratio", "pooled")
+    ),
+    "cost_per_client": (Example("accounts", lambda declared: (ik.CostPerClient(name=TARGET, entries=_ENTRIES),)),),
+    "break_even": (
+        Example(
+            "estimated",
+            lambda declared: (
+                _itt("weeks"),
+                ik.CostPerClient(name="costs", entries=_ENTRIES),
+                ik.BreakEven(
+                    name=TARGET,
+                    cost=ik.RowRef(analysis="costs", population="north"),
+                    value_of_day=pounds(90, "GBP per day"),
+                    days_per_week=5,
+                    weeks_saved=_row(declared, "weeks"),
+                ),
+            ),
+            misspelt=ik.BreakEven(
+                name=TARGET, cost=ik.RowRef(analysis="targte"), value_of_day=pounds(90), days_per_week=5
+            ),
+            error=SpecError,
+            meant="target",
+        ),
+        Example(
+            "typed in",
+            lambda declared: (
+                ik.BreakEven(
+                    name=TARGET,
+                    cost=pounds(584),
+                    value_of_day=pounds(90, "GBP per day"),
+                    days_per_week=5,
+                    weeks_saved=6.9 - 6.0,
+                    p_value=0.2,
+                    nonsignificant="zero",
+                    alpha=0.05,
+                ),
+            ),
+        ),
+    ),
+}
