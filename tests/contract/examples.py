@@ -33,6 +33,12 @@ class Example:
     counts_people : bool
         Whether a point estimate has a small-sample factor that counts people, so that two people are not one person
         of weight 2 to the last digit.
+    describes : bool
+        Whether the target only describes the people in hand: its rows have no standard error and so no influence
+        values, their outcome may be a characteristic, and only its means and shares follow the weights.
+    moves : tuple of str
+        Features that change its numbers on the made-up people. Declared clusters change nothing where people were
+        allocated one by one, and a count of people knows only populations.
     """
 
     label: str
@@ -41,6 +47,8 @@ class Example:
     error: type[Exception] = DataError
     meant: str = ""
     counts_people: bool = False
+    describes: bool = False
+    moves: tuple[str, ...] = tuple(FEATURES)
 
     @property
     def target(self) -> Analysis:
@@ -132,6 +140,39 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
                     test="fisher_exact",
                 ),
             ),
+        ),
+    ),
+    "balance": tuple(
+        Example(
+            label,
+            lambda declared, outcome=outcome, standardiser=standardiser: (
+                ik.Balance(
+                    name=TARGET,
+                    covariates=("age", "sex", "trained", "health"),
+                    outcome=outcome,
+                    standardiser=standardiser,
+                    permutations=19,
+                    p_values=True,
+                ),
+            ),
+            misspelt=ik.Balance(name=TARGET, covariates=("agee",)),
+            meant="age",
+            describes=True,
+            moves=("strata", "weights", "populations"),
+        )
+        for label, outcome, standardiser in (("everybody", None, "pooled"), ("respondents", "health", "control"))
+    ),
+    "flow": (
+        Example(
+            "two outcomes",
+            lambda declared: (
+                _itt("worked", "health"),
+                ik.Flow(name=TARGET, analyses=("itt",), attended=("trained",), reasons_lost="group"),
+            ),
+            misspelt=ik.Flow(name=TARGET, outcomes=("heatlh",)),
+            meant="health",
+            describes=True,
+            moves=("populations",),
         ),
     ),
     "combination": tuple(

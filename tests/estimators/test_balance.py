@@ -333,8 +333,7 @@ def test_unknown_weights_of_people_assigned() -> None:
     frame = people().assign(w=lambda d: d["w"].where(d["id"] > 40))
     result = fit(design(weights="w"), frame)
     assert "not known for 41 of 240" in reasons(result)
-    ignoring = fit(design(weights="w"), frame, ignore=("weights",))
-    assert "ignoring weights as asked" in ignoring.glance()["method"].iloc[0]
+    assert "name the `outcome` they belong to" in reasons(result)
 
 
 def test_plan_keeps_it() -> None:

@@ -175,14 +175,15 @@ def test_outside_must_be_among_the_arms_left_out() -> None:
         ik.Evaluation(design, frame, analyses(outside=("nobody",)))
 
 
-def test_a_failed_analysis_takes_the_flow_with_it() -> None:
+def test_an_arm_in_which_nobody_is_left_is_counted_as_such() -> None:
     design, frame = trial()
     frame.loc[frame["arm"] == "usual", "health"] = np.nan
     flow = ik.Flow(name="flow", analyses=("itt",), outcomes=("health",))
     result = ik.Evaluation(design, frame, [ik.IntentToTreat(name="itt", outcome="health"), flow]).fit()
-    rows = result["flow"].tidy()
-    assert not rows["term"].str.startswith("analysed").any()  # nothing was analysed, and the flow does not say it was
-    assert "reports on nobody here" in " ".join(result["flow"].notes()["reason"])
+    rows = result["flow"].tidy().query("population == 'both'").set_index("term")["estimate"]
+    assert rows["analysed [itt], usual"] == 0
+    assert rows["lost, usual"] == rows["randomised, usual"]
+    assert result["itt"].tidy()["estimate"].isna().any()
 
 
 def test_plan_keeps_it() -> None:

@@ -137,7 +137,8 @@ def omnibus(*, treated: npt.NDArray[np.bool_], strata: npt.NDArray[np.integer], 
     chosen = np.bincount(codes, weights=treated.astype(float)).astype(int)
     usable = (chosen > 0) & (chosen < units)
     rows = np.flatnonzero(usable[codes])
-    order = rows[np.argsort(codes[rows], kind="stable")]
+    # By stratum, then by what the unit is: the order of the rows given must not reach the re-draws.
+    order = rows[np.lexsort((treated[rows], *totals[rows].T, codes[rows]))]
     _, codes = np.unique(codes[order], return_inverse=True)
     sizes = tuple((int(n), int(m)) for n, m in zip(units[usable], chosen[usable], strict=True))
     n, m = (np.array([size[place] for size in sizes], dtype=float) for place in (0, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,6 @@ def allocated_units(
     treated: NDArray[np.bool_],
     columns: NDArray[np.float64],
     weights: NDArray[np.float64] | None,
-    ignore: Collection[str] = (),
 ) -> Allocated:
     """Group people into the units that were allocated.
 
@@ -60,8 +58,6 @@ def allocated_units(
     columns : ndarray of shape (N, p)
         Complete among members.
     weights : ndarray of shape (N,) or None
-    ignore : collection of str
-        ``"strata"`` and ``"clusters"`` are set aside when listed.
 
     Raises
     ------
@@ -83,16 +79,15 @@ def allocated_units(
     z = treated[people]
     if not z.any() or z.all():
         raise NotEstimableError("one of the two arms is empty")
-    use_strata = study.strata is not None and "strata" not in ignore
-    strata = study.strata[people].astype(np.intp) if use_strata and study.strata is not None else np.zeros_like(people)
+    strata = np.zeros_like(people) if study.strata is None else study.strata[people].astype(np.intp)
     _constant_probability(study, design, people, strata)
     values = columns[people]
     w = np.ones(len(people)) if weights is None else weights[people]
     size = np.bincount(strata, weights=w)
     means = np.stack([np.bincount(strata, weights=w * x) / np.where(size > 0, size, 1.0) for x in values.T], axis=1)
     deviations: NDArray[np.float64] = np.asarray(w[:, None] * (values - means[strata]), dtype=np.float64)
-    within = " within strata" if use_strata else ""
-    if study.clusters is None or "clusters" in ignore:
+    within = "" if study.strata is None else " within strata"
+    if study.clusters is None:
         return Allocated(z, strata, deviations, len(people), f"people{within}")
     _, first, codes = np.unique(study.clusters[people], return_index=True, return_inverse=True)
     count = np.bincount(codes)

@@ -15,7 +15,7 @@ from impactkit.compute.balance import Moments, omnibus, permutation_p, weighted_
 from impactkit.design import Design
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.allocated import Allocated, allocated_units
-from impactkit.estimators.itt import effective_n
+from impactkit.estimators.rows import effective_n
 from impactkit.estimators.sample import arm_sizes, arms_of, treated_labels
 from impactkit.results import Estimates, Note, RowKey
 
@@ -86,8 +86,6 @@ class Balance(Analysis):
     permutations : int, default 0
         Also give the joint test by this many re-draws of the allocation (needs a seed); 1,999 or more. When fewer
         allocations exist they are all gone through.
-    ignore : tuple of {"strata", "clusters", "weights"}
-        What the design declares and this analysis knowingly sets aside; ``glance()`` then says so.
 
     Returns
     -------
@@ -157,7 +155,6 @@ class Balance(Analysis):
     standardiser: Standardiser = "pooled"
     p_values: bool = False
     permutations: int = Field(default=0, ge=0, strict=True)
-    ignore: tuple[Literal["strata", "clusters", "weights"], ...] = ()
 
     def outcome_names(self) -> tuple[str, ...]:
         return () if self.outcome is None else (self.outcome,)
@@ -193,15 +190,13 @@ def _people(spec: Balance, study: StudyData, population: str) -> _People:
     else:
         assigned = observed = everyone
         weights = None if study.design.weights is None else study.numeric(study.design.weights)
-    if "weights" in spec.ignore:
-        weights = None
     member = observed
     if weights is not None:
         unknown = np.count_nonzero(observed & np.isnan(weights))
         if unknown:
             raise NotEstimableError(
                 f"the weights `{study.design.weights}` are not known for {unknown} of {np.count_nonzero(observed)} "
-                'people assigned: name the `outcome` they belong to, or set ignore=("weights",)'
+                "people assigned: name the `outcome` they belong to, or declare them as that outcome's weights"
             )
         if (weights[observed] < 0).any():
             raise NotEstimableError(f"the weights `{study.design.weights}` are negative for somebody: correct them")
@@ -354,7 +349,6 @@ class _Rows:
                     treated=self.arm == place,
                     columns=_filled(columns, pair, people.weights),
                     weights=people.weights,
-                    ignore=self.spec.ignore,
                 )
                 self._joint(key, kinds, units, columns, cell)
             except NotEstimableError as reason:
@@ -435,7 +429,6 @@ class _Rows:
                 design.weights if spec.outcome is None else design.weights_of(self.study.outcome(spec.outcome).spec)
             )
         clusters = None if self.study.clusters is None else len(np.unique(self.study.clusters[people.member]))
-        aside = f", ignoring {', '.join(spec.ignore)} as asked" if spec.ignore else ""
         self.glances.append(
             {
                 "analysis": spec.name,
@@ -443,7 +436,7 @@ class _Rows:
                 "population": population,
                 "kind": spec.kind,
                 "estimand": "none: baseline is described",
-                "method": f"standardised by {WORDS[spec.standardiser]}, without weights{aside}",
+                "method": f"standardised by {WORDS[spec.standardiser]}, without weights",
                 "inference": "re-drawing the allocation",
                 "evidence": design.evidence,
                 **people.counts,
