@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
     from impactkit.estimators import (
+        Balance,
         BinaryEffect,
         Combination,
         CrossTab,
+        Flow,
         IntentToTreat,
         MinimumDetectableEffect,
         OddsRatios,
@@ -57,6 +59,7 @@ __all__ = [
     "HC1",
     "HC2",
     "HC3",
+    "Balance",
     "BeforeAfterDesign",
     "BinaryEffect",
     "BreakEven",
@@ -70,6 +73,7 @@ __all__ = [
     "Evaluation",
     "EvaluationResult",
     "Family",
+    "Flow",
     "IntentToTreat",
     "Linearised",
     "Link",

@@ -11,6 +11,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "binary_effect": ("impactkit.estimators.binary", "BinaryEffect"),
     "odds_ratios": ("impactkit.estimators.odds_ratios", "OddsRatios"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
+    "balance": ("impactkit.estimators.balance", "Balance"),
+    "flow": ("impactkit.estimators.flow", "Flow"),
     "combination": ("impactkit.estimators.combination", "Combination"),
     "power": ("impactkit.estimators.power", "Power"),
     "minimum_detectable_effect": ("impactkit.estimators.detectable", "MinimumDetectableEffect"),

@@ -35,6 +35,12 @@ class Example:
         of weight 2 to the last digit.
     evidence : str
         What a trial's data support in this analysis; an association among all its people is never "randomised".
+    describes : bool
+        Whether the target only describes the people in hand: its rows have no standard error and so no influence
+        values, their outcome may be a characteristic, and only its means and shares follow the weights.
+    moves : tuple of str
+        Features that change its numbers on the made-up people. Declared clusters change nothing where people were
+        allocated one by one, and a count of people knows only populations.
     """
 
     label: str
@@ -44,6 +50,8 @@ class Example:
     meant: str = ""
     counts_people: bool = False
     evidence: str = "randomised"
+    describes: bool = False
+    moves: tuple[str, ...] = tuple(FEATURES)
 
     @property
     def target(self) -> Analysis:
@@ -168,6 +176,39 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
                     test="fisher_exact",
                 ),
             ),
+        ),
+    ),
+    "balance": tuple(
+        Example(
+            label,
+            lambda declared, outcome=outcome, standardiser=standardiser: (
+                ik.Balance(
+                    name=TARGET,
+                    covariates=("age", "sex", "trained", "health"),
+                    outcome=outcome,
+                    standardiser=standardiser,
+                    permutations=19,
+                    p_values=True,
+                ),
+            ),
+            misspelt=ik.Balance(name=TARGET, covariates=("agee",)),
+            meant="age",
+            describes=True,
+            moves=("strata", "weights", "populations"),
+        )
+        for label, outcome, standardiser in (("everybody", None, "pooled"), ("respondents", "health", "control"))
+    ),
+    "flow": (
+        Example(
+            "two outcomes",
+            lambda declared: (
+                _itt("worked", "health"),
+                ik.Flow(name=TARGET, analyses=("itt",), attended=("trained",), reasons_lost="group"),
+            ),
+            misspelt=ik.Flow(name=TARGET, outcomes=("heatlh",)),
+            meant="health",
+            describes=True,
+            moves=("populations",),
         ),
     ),
     "combination": tuple(

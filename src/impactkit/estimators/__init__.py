@@ -6,19 +6,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impactkit.estimators.balance import Balance
     from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
 
 __all__ = [
+    "Balance",
     "BinaryEffect",
     "Combination",
     "CrossTab",
+    "Flow",
     "IntentToTreat",
     "MinimumDetectableEffect",
     "OddsRatios",
@@ -27,9 +31,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Balance": "balance",
     "BinaryEffect": "binary",
     "Combination": "combination",
     "CrossTab": "crosstab",
+    "Flow": "flow",
     "IntentToTreat": "itt",
     "MinimumDetectableEffect": "detectable",
     "OddsRatios": "odds_ratios",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
+from impactkit.evaluation import present_baseline as baseline
 from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
@@ -41,15 +42,14 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "odds_ratios", "power", "detectable", "tidy", "glance")
-_FIGURES = ("forest", "power")
-OWN_KINDS = POWER_KINDS
-"""Kinds of analysis whose rows have a table and a section of their own."""
+_TABLES = ("impacts", "odds_ratios", *baseline.TABLES, "power", "detectable", "tidy", "glance")
+_FIGURES = ("forest", *baseline.FIGURES, "power")
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
     """Give the result's frames with small counts withheld."""
-    return disclose(result.tidy(), result.glance(), result.notes(), result.cells())
+    frames = disclose(result.tidy(), result.glance(), result.notes(), result.cells())
+    return baseline.protect_flows(frames, result)
 
 
 def labels_of(result: EvaluationResult) -> Labels:
@@ -83,6 +83,8 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
         return glance_table(frames.glance, style, labels=labels)
+    if name in baseline.TABLES:
+        return baseline.named_table(result, name, style, frames, labels)
     for table in power_tables(result, frames, style, labels):
         if table.key == name:
             return table
@@ -122,11 +124,14 @@ def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
+    if name not in _FIGURES:
+        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
     if name == "power":
         return power_figure(result, style, labels_of(result))
-    if name != "forest":
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
-    frames = _effects_apart(disclosed(result))
+    frames = disclosed(result)
+    if name in baseline.FIGURES:
+        return baseline.named_figure(result, name, style, frames, labels_of(result))
+    frames = _effects_apart(frames)
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
 
@@ -140,6 +145,7 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     frames = disclosed(result)
     labels = labels_of(result)
     special = [*([_odds_table(frames, style, labels)] if _has_odds(frames) else [])]
+    special += baseline.baseline_tables(result, style, frames, labels)
     special += power_tables(result, frames, style, labels)
     if has_effects(frames.tidy):
         impacts = [] if _only_odds(frames) else _impact_tables(_effects_apart(frames), style, labels)
@@ -152,8 +158,8 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
 
 def _plain_rows(result: EvaluationResult, frame: pd.DataFrame) -> pd.DataFrame:
     """Leave out the analyses whose rows have a table of their own."""
-    own = [analysis.name for analysis in result.plan.analyses if getattr(analysis, "kind", "") in OWN_KINDS]
-    return frame[~frame["analysis"].isin(own)]
+    own = [analysis.name for analysis in result.plan.analyses if getattr(analysis, "kind", "") in POWER_KINDS]
+    return baseline.without_baseline(result, frame[~frame["analysis"].isin(own)])
 
 
 def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
@@ -184,7 +190,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     """Give the sections of a report: effects with a forest plot, all estimates, and who was analysed."""
     frames = disclosed(result)
     labels = labels_of(result)
-    sections: list[Section] = []
+    sections: list[Section] = [*baseline.baseline_sections(result, style, frames, labels)]
     if has_effects(frames.tidy) and not _only_odds(frames):
         effects = _effects_apart(frames)
         tables = _impact_tables(effects, style, labels)
@@ -295,6 +301,7 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
         files["figures/forest.txt"] = forest_alt_text(effects.tidy, effects.glance, style, labels=labels) + "\n"
+    files |= baseline.baseline_files(result, style, frames, labels)
     files |= power_files(result, style, labels)
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()

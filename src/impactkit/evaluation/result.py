@@ -168,7 +168,8 @@ class EvaluationResult:
     def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials") -> Table:
         """Give a table ready to be shown.
 
-        ``"impacts"``, ``"odds_ratios"``, ``"power"``, ``"detectable"``, ``"tidy"`` or ``"glance"``.
+        ``"impacts"``, ``"balance"``, ``"flow"``, ``"odds_ratios"``, ``"power"``, ``"detectable"``, ``"tidy"`` or
+        ``"glance"``.
 
         Parameters
         ----------
@@ -181,7 +182,10 @@ class EvaluationResult:
         return make_table(self, name, style)
 
     def plot(self, name: str = "forest", *, style: str | Style = "dwp_trials") -> Figure:
-        """Give a figure: ``"forest"`` shows every effect with its interval, ``"power"`` planned studies."""
+        """Give a figure ready to be shown.
+
+        ``"forest"`` (effects), ``"love"`` (baseline differences), ``"flow"`` (of participants) or ``"power"``.
+        """
         from impactkit.evaluation.present import make_figure
 
         return make_figure(self, name, style)

@@ -62,10 +62,16 @@ MEASURES: dict[str, Measure] = {
         Measure("minimum_detectable_ratio", scale="log", null=1.0, is_effect=False),
         Measure("power", null=_NO_NULL, is_effect=False),
         Measure("sample_size", null=_NO_NULL, is_effect=False),
+        Measure("standardised_mean_difference", null=_NO_NULL, is_effect=False),
+        Measure("standardised_mean_difference_unweighted", null=_NO_NULL, is_effect=False),
+        Measure("variance_ratio", null=_NO_NULL, is_effect=False),
+        Measure("count", null=_NO_NULL, is_effect=False),
         Measure("chi_square", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("likelihood_ratio", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("fisher_exact", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("omnibus_f", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("omnibus_permutation", is_effect=False, is_test=True, null=_NO_NULL),
     )
 }
 
