@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import Combination, ComplierEffect, CrossTab, IntentToTreat, StandardisedEffect, TakeUp
     from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
@@ -50,6 +50,7 @@ __all__ = [
     "BreakEven",
     "Combination",
     "ComparisonDesign",
+    "ComplierEffect",
     "CostEntry",
     "CostPerClient",
     "CountRow",
@@ -69,6 +70,7 @@ __all__ = [
     "RowRef",
     "StandardisedEffect",
     "StudyData",
+    "TakeUp",
     "TrialDesign",
     "__version__",
 ]

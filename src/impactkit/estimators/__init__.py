@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impactkit.estimators.combination import Combination
+    from impactkit.estimators.complier import ComplierEffect
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.standardised import StandardisedEffect
+    from impactkit.estimators.takeup import TakeUp
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["Combination", "ComplierEffect", "CrossTab", "IntentToTreat", "StandardisedEffect", "TakeUp"]
 
 _HOMES = {
     "Combination": "combination",
+    "ComplierEffect": "complier",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",
     "StandardisedEffect": "standardised",
+    "TakeUp": "takeup",
 }
 
 

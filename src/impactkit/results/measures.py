@@ -32,6 +32,8 @@ class Measure:
         Whether the row compares people (and may carry stars) or only describes them.
     is_test : bool
         Whether the row is a test without an estimate.
+    is_contrast : bool
+        Whether the row compares people but only accompanies an effect: printed as a difference, never with stars.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Measure:
     null: float = 0.0
     is_effect: bool = True
     is_test: bool = False
+    is_contrast: bool = False
 
 
 _NO_NULL = float("nan")
@@ -62,6 +65,10 @@ MEASURES: dict[str, Measure] = {
         Measure("likelihood_ratio", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("fisher_exact", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("first_stage", is_effect=False),
+        Measure("first_stage_f", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("anderson_rubin", is_effect=False, is_contrast=True),
+        Measure("bloom", is_effect=False, is_contrast=True),
     )
 }
 
