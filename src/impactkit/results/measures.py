@@ -67,7 +67,7 @@ MEASURES: dict[str, Measure] = {
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("first_stage", is_effect=False),
         Measure("first_stage_f", is_effect=False, is_test=True, null=_NO_NULL),
-        Measure("anderson_rubin", is_effect=False, is_contrast=True),
+        Measure("confidence_set", is_effect=False, is_contrast=True),
         Measure("bloom", is_effect=False, is_contrast=True),
     )
 }
