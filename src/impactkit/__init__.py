@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Balance,
         BinaryEffect,
         Combination,
+        ComplierEffect,
         CrossTab,
         Flow,
         IntentToTreat,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         OddsRatios,
         Power,
         StandardisedEffect,
+        TakeUp,
     )
     from impactkit.estimators.crosstab import CountRow
     from impactkit.estimators.odds_ratios import ModelBased
@@ -65,6 +67,7 @@ __all__ = [
     "BreakEven",
     "Combination",
     "ComparisonDesign",
+    "ComplierEffect",
     "CostEntry",
     "CostPerClient",
     "CountRow",
@@ -90,6 +93,7 @@ __all__ = [
     "RowRef",
     "StandardisedEffect",
     "StudyData",
+    "TakeUp",
     "TrialDesign",
     "__version__",
 ]

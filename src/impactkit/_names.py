@@ -10,6 +10,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
     "binary_effect": ("impactkit.estimators.binary", "BinaryEffect"),
     "odds_ratios": ("impactkit.estimators.odds_ratios", "OddsRatios"),
+    "complier_effect": ("impactkit.estimators.complier", "ComplierEffect"),
+    "take_up": ("impactkit.estimators.takeup", "TakeUp"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "balance": ("impactkit.estimators.balance", "Balance"),
     "flow": ("impactkit.estimators.flow", "Flow"),

@@ -159,6 +159,35 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             evidence="adjusted comparison",
         ),
     ),
+    "complier_effect": (
+        Example(
+            "plain",
+            lambda declared: (ik.ComplierEffect(name=TARGET, outcome=("worked", "health")),),
+            misspelt=ik.ComplierEffect(name=TARGET, outcome="heatlh"),
+            meant="health",
+        ),
+        Example(
+            "Lin",
+            lambda declared: (
+                ik.ComplierEffect(name=TARGET, outcome="health", covariates=("age", "sex"), adjustment="lin"),
+            ),
+            misspelt=ik.ComplierEffect(name=TARGET, outcome="health", covariates=("agee",)),
+            meant="age",
+        ),
+        Example(
+            "linearised",
+            lambda declared: (ik.ComplierEffect(name=TARGET, outcome="health", inference=ik.Linearised()),),
+        ),
+    ),
+    "take_up": (
+        Example("all", lambda declared: (ik.TakeUp(name=TARGET),)),
+        Example(
+            "among",
+            lambda declared: (ik.TakeUp(name=TARGET, among="health"),),
+            misspelt=ik.TakeUp(name=TARGET, among="heatlh"),
+            meant="health",
+        ),
+    ),
     "cross_tab": (
         Example(
             "people",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.balance import Balance
     from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
+    from impactkit.estimators.complier import ComplierEffect
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.flow import Flow
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
+    from impactkit.estimators.takeup import TakeUp
 
 __all__ = [
     "Balance",
     "BinaryEffect",
     "Combination",
+    "ComplierEffect",
     "CrossTab",
     "Flow",
     "IntentToTreat",
@@ -28,12 +31,14 @@ __all__ = [
     "OddsRatios",
     "Power",
     "StandardisedEffect",
+    "TakeUp",
 ]
 
 _HOMES = {
     "Balance": "balance",
     "BinaryEffect": "binary",
     "Combination": "combination",
+    "ComplierEffect": "complier",
     "CrossTab": "crosstab",
     "Flow": "flow",
     "IntentToTreat": "itt",
@@ -41,6 +46,7 @@ _HOMES = {
     "OddsRatios": "odds_ratios",
     "Power": "power",
     "StandardisedEffect": "standardised",
+    "TakeUp": "takeup",
 }
 
 

@@ -32,6 +32,8 @@ class Measure:
         Whether the row compares people (and may carry stars) or only describes them.
     is_test : bool
         Whether the row is a test without an estimate.
+    is_contrast : bool
+        Whether the row compares people but only accompanies an effect: printed as a difference, never with stars.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Measure:
     null: float = 0.0
     is_effect: bool = True
     is_test: bool = False
+    is_contrast: bool = False
 
 
 _NO_NULL = float("nan")
@@ -58,7 +61,7 @@ MEASURES: dict[str, Measure] = {
         Measure("cost_per_client", null=_NO_NULL, is_effect=False),
         Measure("break_even", null=_NO_NULL, is_effect=False),
         Measure("net_benefit"),
-        Measure("minimum_detectable_effect", null=_NO_NULL, is_effect=False),
+        Measure("minimum_detectable_effect", null=_NO_NULL, is_effect=False, is_contrast=True),
         Measure("minimum_detectable_ratio", scale="log", null=1.0, is_effect=False),
         Measure("power", null=_NO_NULL, is_effect=False),
         Measure("sample_size", null=_NO_NULL, is_effect=False),
@@ -72,6 +75,10 @@ MEASURES: dict[str, Measure] = {
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("omnibus_f", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("omnibus_permutation", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("first_stage", is_effect=False),
+        Measure("first_stage_f", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("confidence_set", is_effect=False, is_contrast=True),
+        Measure("bloom", is_effect=False, is_contrast=True),
     )
 }
 
