@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import Combination, CrossTab, IntentToTreat, Multiplicity, StandardisedEffect
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
 
@@ -59,6 +59,7 @@ __all__ = [
     "Linearised",
     "Link",
     "Money",
+    "Multiplicity",
     "NormDesign",
     "Outcome",
     "Plan",

@@ -10,6 +10,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "combination": ("impactkit.estimators.combination", "Combination"),
+    "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.multiplicity import Multiplicity
     from impactkit.estimators.standardised import StandardisedEffect
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["Combination", "CrossTab", "IntentToTreat", "Multiplicity", "StandardisedEffect"]
 
 _HOMES = {
     "Combination": "combination",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",
+    "Multiplicity": "multiplicity",
     "StandardisedEffect": "standardised",
 }
 
