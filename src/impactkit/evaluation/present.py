@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
@@ -40,6 +40,8 @@ __all__ = [
 
 _TABLES = ("impacts", "tidy", "glance")
 
+ROUNDED = 4  # decimals of a p value behind which there are few people
+
 
 def disclosed(result: EvaluationResult) -> Disclosed:
     """Give the result's frames with small counts withheld."""
@@ -69,7 +71,7 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
     frames = disclosed(result)
     labels = labels_of(result)
     if name == "impacts":
-        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result))
+        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result, frames))
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
@@ -77,9 +79,27 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
     raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
 
 
-def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
+def _adjusted(result: EvaluationResult, frames: Disclosed) -> pd.DataFrame | None:
+    """Give adjusted p values, withheld or rounded where the raw one is: p values of few people give counts away."""
     frame = result.adjusted()
-    return None if frame.empty else frame
+    if frame.empty:
+        return None
+    names = ["analysis", "outcome", "population", "term"]
+    raw, shown = result.tidy(), frames.tidy["p_value"]
+    changed = {
+        tuple(key): after
+        for key, before, after in zip(raw[names].to_numpy(), raw["p_value"], shown, strict=True)
+        if isinstance(after, str) or (before == before and before != after)
+    }
+    touched = [tuple(key) in changed for key in frame[names].to_numpy()]
+    for column in ("p_value", "p_adjusted") if any(touched) else ():
+        values: list[Any] = frame[column].tolist()
+        for place, key in enumerate(frame[names].to_numpy()):
+            if touched[place]:
+                after = changed[tuple(key)]
+                values[place] = after if isinstance(after, str) else round(values[place], ROUNDED)
+        frame[column] = values
+    return frame
 
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
@@ -100,11 +120,13 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     frames = disclosed(result)
     labels = labels_of(result)
     if has_effects(frames.tidy):
-        return _impact_tables(frames, style, labels)
+        return _impact_tables(frames, style, labels, _adjusted(result, frames))
     return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
 
 
-def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
+def _impact_tables(
+    frames: Disclosed, style: str | Style, labels: Labels, adjusted: pd.DataFrame | None
+) -> list[Table]:
     """Give one table of effects in natural units and one in standard deviations."""
     effects = frames.tidy[[is_effect(measure) for measure in frames.tidy["measure"]]]
     standardised = list(dict.fromkeys(effects.loc[effects["measure"] == "standardised_difference", "analysis"]))
@@ -113,6 +135,7 @@ def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> lis
     tables = []
     for names, title, key in ((natural, "", "impacts"), (standardised, "in standard deviations", "impacts-sd")):
         if names:
+            own = None if adjusted is None else adjusted[adjusted["analysis"].isin(names)]
             tables.append(
                 impacts_table(
                     frames.tidy,
@@ -121,6 +144,7 @@ def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> lis
                     style,
                     labels=labels,
                     analyses=names,
+                    adjusted=None if own is None or own.empty else own,
                     title=title if both else "",
                     key=key,
                 )
@@ -134,7 +158,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     labels = labels_of(result)
     sections: list[Section] = []
     if has_effects(frames.tidy):
-        tables = _impact_tables(frames, style, labels)
+        tables = _impact_tables(frames, style, labels, _adjusted(result, frames))
         blocks: list[Block] = [*tables]
         evidence = tables[0].evidence
         drawn = forest(frames.tidy, frames.glance, style, labels=labels, directions=_directions(result))
@@ -224,6 +248,9 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         "glance.csv": frame_csv(frames.glance),
         "notes.csv": frame_csv(frames.notes),
     }
+    adjusted = _adjusted(result, frames)
+    if adjusted is not None:
+        files["adjusted.csv"] = frame_csv(adjusted)
     for table in [
         *printable_tables(result, style),
         tidy_table(frames.tidy, frames.notes, style, labels=labels, key="estimates"),
