@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from impactkit.analysis import Analysis
 from impactkit.design import Design, TrialDesign
-from impactkit.errors import RefusalError, SpecError, did_you_mean
-from impactkit.inference.multiplicity import (
-    benjamini_hochberg,
-    holm,
-    joint_normal,
-    step_down_max,
-    step_down_min_p,
-    two_sided_normal,
-)
-from impactkit.results import Adjusted, Estimates, Note, measure
-from impactkit.results.joint import correlation, covariance, rows_without_units
+from impactkit.errors import RefusalError, did_you_mean
+from impactkit.results import Estimates
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from impactkit.data import ColumnNeed, StudyData
 
 __all__ = ["AdjustmentMethod", "Multiplicity"]
 
 AdjustmentMethod = Literal["romano_wolf", "westfall_young", "holm", "benjamini_hochberg"]
 
-_WORDS: dict[str, str] = {
-    "romano_wolf": "Romano-Wolf step-down",
-    "westfall_young": "Westfall-Young step-down",
-    "holm": "Holm",
-    "benjamini_hochberg": "Benjamini-Hochberg",
-}
-_STEP_DOWN = ("romano_wolf", "westfall_young")
+STEP_DOWN = ("romano_wolf", "westfall_young")
+OTHERWISE = 'use redraw="influence"'
 
 
 class Multiplicity(Analysis):
@@ -76,8 +58,10 @@ class Multiplicity(Analysis):
     Returns
     -------
     Estimates
-        No rows of its own: ``adjusted()`` has one for each hypothesis and method, in which ``analysis`` is
-        the one that gave the estimate.
+        ``adjusted()`` has a row for each hypothesis and method, in which ``analysis`` is the one that gave the
+        estimate. ``tidy()`` has for each family and population one ``family_test`` row per method: the test that
+        nothing in the family is affected, whose p value is the smallest adjusted one (for Holm that is
+        Bonferroni's test, for Benjamini and Hochberg that of Simes).
 
     Notes
     -----
@@ -162,7 +146,7 @@ class Multiplicity(Analysis):
     @property
     def reassigns(self) -> bool:
         """Whether the trial's assignment is drawn again."""
-        return self.redraw == "assignment" and any(method in _STEP_DOWN for method in self.methods)
+        return self.redraw == "assignment" and any(method in STEP_DOWN for method in self.methods)
 
     def uses_people(self) -> bool:
         return self.reassigns
@@ -207,25 +191,14 @@ class Multiplicity(Analysis):
         if self.reassigns and design is not None:
             fault = _not_redrawable(design)
             if fault:
-                said.append(f'Multiplicity "{self.name}" cannot re-draw the assignment, because {fault}: {_ELSE}.')
+                said.append(f'Multiplicity "{self.name}" cannot re-draw the assignment, because {fault}: {OTHERWISE}.')
         return said
 
     def run(self, study: StudyData | None, upstream: Mapping[str, Estimates]) -> Estimates:
+        from impactkit.estimators.families import adjust_families
+
         joined = Estimates.concat([upstream[name] for name in self.of])
-        design = None if study is None else study.design
-        parts = [
-            _adjust(self, study, joined, group)
-            for family, outcomes in self.families(design).items()
-            for group in _groups(self, joined, family, outcomes)
-        ]
-        return Estimates(
-            adjustments=tuple(row for part in parts for row in part.adjustments),
-            glances=tuple(row for part in parts for row in part.glances),
-            remarks=tuple(dict.fromkeys(note for part in parts for note in part.remarks)),
-        )
-
-
-_ELSE = 'use redraw="influence"'
+        return adjust_families(self, study, joined)
 
 
 def _not_redrawable(design: Design) -> str:
@@ -239,162 +212,3 @@ def _not_redrawable(design: Design) -> str:
     if isinstance(design.allocation, str):
         return f"each person has a probability of their own (`{design.allocation}`)"
     return ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Hypotheses that are adjusted together.
-
-    Parameters
-    ----------
-    family : str
-    outcomes : tuple of str
-    populations : tuple of str
-    positions : tuple of int
-        Rows of the joined estimates, in their order.
-    """
-
-    family: str
-    outcomes: tuple[str, ...]
-    populations: tuple[str, ...]
-    positions: tuple[int, ...]
-
-
-def _groups(spec: Multiplicity, joined: Estimates, family: str, outcomes: Sequence[str]) -> list[_Group]:
-    first: dict[tuple[str, ...], int] = {}
-    for position, key in enumerate(joined.keys):
-        if key.outcome in outcomes and measure(key.measure).is_effect:
-            first.setdefault(key[:4], position)
-    positions = list(first.values())
-    found = {joined.keys[position].outcome for position in positions}
-    missing = [name for name in outcomes if name not in found]
-    if missing:
-        raise SpecError(
-            f'family "{family}" has the outcome{"s" if len(missing) > 1 else ""} {", ".join(missing)}, for which '
-            f"{' and '.join(spec.of)} give no effect: add an analysis of it to `of`, or declare a smaller family"
-        )
-    populations = tuple(dict.fromkeys(joined.keys[position].population for position in positions))
-    if spec.across == "outcomes_and_populations":
-        return [_Group(family, tuple(outcomes), populations, tuple(positions))]
-    return [
-        _Group(family, tuple(outcomes), (name,), tuple(p for p in positions if joined.keys[p].population == name))
-        for name in populations
-    ]
-
-
-def _adjust(spec: Multiplicity, study: StudyData | None, joined: Estimates, group: _Group) -> Estimates:
-    keys = [joined.keys[position] for position in group.positions]
-    raw = joined.numbers["p_value"][list(group.positions)]
-    usable = np.flatnonzero(np.isfinite(raw))
-    remarks: list[Note] = []
-    if len(usable) < len(keys):
-        lacking = [" / ".join(key[1:4]) for key, p in zip(keys, raw, strict=True) if not np.isfinite(p)]
-        remarks.append(
-            _note(
-                spec,
-                group,
-                f'family "{group.family}": {len(lacking)} of {len(keys)} hypotheses have no p value and do not count '
-                f"({'; '.join(lacking[:5])})",
-            )
-        )
-    drawn = ""
-    found: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    chosen = [group.positions[place] for place in usable]
-    independent = False
-    if len(chosen) and any(method in _STEP_DOWN for method in spec.methods):
-        independent = spec.redraw == "influence" and bool(len(rows_without_units(joined, chosen)))
-        step = _by_assignment if spec.redraw == "assignment" else _by_influence
-        stepped, drawn = step(spec, study, joined, chosen, group)
-        found |= stepped
-    if "holm" in spec.methods:
-        found["holm"] = raw[usable], holm(raw[usable])
-    if "benjamini_hochberg" in spec.methods:
-        found["benjamini_hochberg"] = raw[usable], benjamini_hochberg(raw[usable])
-    rows = []
-    for method in spec.methods:
-        before, after = raw.copy(), np.full(len(raw), np.nan)
-        if method in found:
-            before[usable], after[usable] = found[method]
-        rows += [
-            Adjusted(*key[:4], group.family, method, float(p), float(adjusted))
-            for key, p, adjusted in zip(keys, before, after, strict=True)
-        ]
-    glance = {
-        "analysis": spec.name,
-        "outcome": " & ".join(group.outcomes),
-        "population": " & ".join(group.populations),
-        "kind": spec.kind,
-        "estimand": f'p values of the family "{group.family}", adjusted for {len(usable)} hypotheses',
-        "method": ", ".join(_WORDS[method] for method in spec.methods),
-        "inference": drawn or "raw p values",
-        "evidence": _weakest_evidence(joined, spec.of),
-        "independence_assumed": independent,
-    }
-    return Estimates(adjustments=tuple(rows), glances=(glance,), remarks=tuple(remarks))
-
-
-_Stepped = tuple[dict[str, tuple["NDArray[np.float64]", "NDArray[np.float64]"]], str]
-
-
-def _by_influence(
-    spec: Multiplicity, study: StudyData | None, joined: Estimates, positions: list[int], group: _Group
-) -> _Stepped:
-    # In an order of their own, so that the order in which outcomes are named changes no digit.
-    order = sorted(range(len(positions)), key=lambda place: joined.keys[positions[place]])
-    ordered = [positions[place] for place in order]
-    raw = joined.numbers["p_value"][ordered]
-    redraws = joint_normal(correlation(covariance(joined, ordered)), spec.draws, _rng(spec, study, group))
-    adjusted = np.empty(len(positions))
-    adjusted[order] = step_down_max(two_sided_normal(raw), redraws, own=raw)
-    raw = joined.numbers["p_value"][positions]
-    words = f"{spec.draws:,} draws of the joint law of the influence values"
-    return {method: (raw, adjusted) for method in spec.methods if method in _STEP_DOWN}, words
-
-
-def _by_assignment(
-    spec: Multiplicity, study: StudyData | None, joined: Estimates, positions: list[int], group: _Group
-) -> _Stepped:
-    from impactkit.estimators.reassigned import reassigned_statistics
-
-    rng = _rng(spec, study, group)
-    assert study is not None
-    _only_effects_of_allocation(spec, joined, positions)
-    wanted = [(joined.keys[position].outcome, joined.keys[position].population) for position in positions]
-    drawn = reassigned_statistics(study, wanted, covariates=spec.covariates, draws=spec.draws, rng=rng)
-    own, by_rank = step_down_min_p(drawn.observed, drawn.redraws, exact=drawn.exact)
-    found: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    if "westfall_young" in spec.methods:
-        found["westfall_young"] = own, by_rank
-    if "romano_wolf" in spec.methods:
-        found["romano_wolf"] = own, step_down_max(drawn.observed, drawn.redraws, exact=drawn.exact)
-    return found, drawn.words
-
-
-def _only_effects_of_allocation(spec: Multiplicity, joined: Estimates, positions: list[int]) -> None:
-    kinds = {str(row["analysis"]): str(row["kind"]) for row in joined.glances}
-    named = {joined.keys[position].analysis for position in positions}
-    others = sorted(name for name in named if kinds.get(name) not in ("intent_to_treat", "standardised_effect"))
-    if others:
-        raise RefusalError(
-            f'Multiplicity "{spec.name}" re-draws the assignment, which tests effects of allocation, and '
-            f"{', '.join(others)} estimates something else: {_ELSE}."
-        )
-
-
-def _rng(spec: Multiplicity, study: StudyData | None, group: _Group) -> np.random.Generator:
-    if study is None:
-        raise SpecError(
-            f'"{spec.name}" needs a design with data and a seed for {" and ".join(_STEP_DOWN)}: without them use '
-            'methods=("holm", "benjamini_hochberg")'
-        )
-    return study.rng("/".join((spec.name, group.family, *group.populations)))
-
-
-def _weakest_evidence(joined: Estimates, names: Sequence[str]) -> str:
-    found = {str(row.get("evidence", "")) for row in joined.glances if row.get("analysis") in names}
-    order = ("before-after only", "comparison with a norm", "adjusted comparison", "randomised")
-    return next((label for label in order if label in found), "")
-
-
-def _note(spec: Multiplicity, group: _Group, reason: str) -> Note:
-    return spec.note(reason, population=" & ".join(group.populations))

@@ -123,8 +123,8 @@ def _units(
     unit_arm[units[included]] = arm[included]
     if (unit_arm[units[included]] != arm[included]).any():
         raise NotEstimableError(
-            f"both arms occur within some clusters (`{study.design.clusters}`), so they were not assigned as a whole and "
-            'their assignment cannot be drawn again: use redraw="influence"'
+            f"both arms occur within some clusters (`{study.design.clusters}`), so they were not assigned as a whole "
+            'and their assignment cannot be drawn again: use redraw="influence"'
         )
     if study.strata is None:
         return units, unit_arm, None
