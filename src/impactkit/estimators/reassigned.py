@@ -11,6 +11,7 @@ import numpy as np
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.sample import Sample, arms_of, complete_rows, draw_sample
 from impactkit.inference.reassignment import (
+    CELLS,
     Contrast,
     contrast,
     count_assignments,
@@ -94,7 +95,7 @@ def reassigned_statistics(
     exact = count <= draws
     if exact:
         every = every_assignment(unit_arm, unit_strata)
-        batch = max(1, 2_000_000 // max(len(arm), 1))
+        batch = max(1, CELLS // max(len(arm), 1))
         parts = [statistics(people(every[start : start + batch])) for start in range(0, count, batch)]
     else:
         parts = [

@@ -13,9 +13,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Contrast", "contrast", "count_assignments", "every_assignment", "reassignments", "studentised"]
+__all__ = ["CELLS", "Contrast", "contrast", "count_assignments", "every_assignment", "reassignments", "studentised"]
 
-CELLS = 2_000_000  # people times re-draws that are worked on at once: 16 MB per array
+CELLS = 1_000_000  # people times re-draws that are worked on at once: 8 MB per array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +171,7 @@ def reassignments(
     *,
     people: int | None = None,
 ) -> Iterator[NDArray[np.int8]]:
-    """Re-draw the assignment, permuting arms within strata, in batches of shape (b, units).
+    """Re-draw the assignment, as many units treated in each stratum as were, in batches of shape (b, units).
 
     Parameters
     ----------
@@ -188,9 +188,20 @@ def reassignments(
         size = min(batch, draws - start)
         found = np.empty((size, len(arm)), dtype=np.int8)
         for places in blocks:
-            own = np.broadcast_to(arm[places], (size, len(places)))
-            found[:, places] = rng.permuted(own, axis=1)
+            found[:, places] = _choose(len(places), int(arm[places].sum()), size, rng)
         yield found
+
+
+def _choose(units: int, treated: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose so many of the units in each draw, all choices being equally likely: those with the smallest random keys."""
+    if treated in (0, units):
+        return np.full((draws, units), treated > 0)
+    keys = rng.integers(0, 2**32, size=(draws, units), dtype=np.uint32)
+    chosen: NDArray[np.bool_] = keys < np.partition(keys, treated, axis=1)[:, [treated]]
+    tied = np.flatnonzero(np.count_nonzero(chosen, axis=1) != treated)  # equal keys at the cut
+    if len(tied):
+        chosen[tied] = _choose(units, treated, len(tied), rng)
+    return chosen
 
 
 def _blocks(units: int, strata: NDArray[np.signedinteger[Any]] | None) -> Sequence[NDArray[np.intp]]:
