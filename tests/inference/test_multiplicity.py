@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from impactkit.inference.multiplicity import (
     benjamini_hochberg,
+    equivalent_normal,
     holm,
     joint_normal,
+    own_shares,
     step_down_max,
-    step_down_min_p,
     two_sided_normal,
 )
 
@@ -70,7 +72,7 @@ def test_the_order_of_the_hypotheses_does_not_matter(p: Floats, random: object) 
         np.testing.assert_array_equal(method(p)[order], method(p[order]))
 
 
-# --- the step-down kernels against their definitions, written out ------------------------------------------------------
+# --- the step-down kernels against their definitions, written out ---------------------------------------------------
 
 
 def slow_step_down_max(observed: Floats, redraws: Floats) -> Floats:
@@ -87,20 +89,19 @@ def slow_step_down_max(observed: Floats, redraws: Floats) -> Floats:
     return adjusted
 
 
-def slow_step_down_min_p(observed: Floats, redraws: Floats) -> tuple[Floats, Floats]:
-    """Westfall and Young, one hypothesis and one re-draw at a time; the observed statistics are the first re-draw."""
-    table = np.hstack([observed[:, None], redraws])
-    size = table.shape[1]
-    ranks = np.array([[sum(other >= value for other in line) / size for value in line] for line in table])
-    own = ranks[:, 0]
-    order = sorted(range(len(observed)), key=lambda place: own[place])
-    adjusted = np.empty(len(observed))
+def slow_step_down_min_p(observed: Floats, redraws: Floats, df: Floats) -> Floats:
+    """Westfall and Young, algorithm 2.8: one hypothesis and one re-draw at a time, p values from t distributions."""
+    raw = [2 * t.sf(value, nu) for value, nu in zip(observed, df, strict=True)]
+    order = sorted(range(len(raw)), key=lambda place: raw[place])
+    adjusted = np.empty(len(raw))
     highest = 0.0
     for step, place in enumerate(order):
-        count = sum(min(draw[other] for other in order[step:]) <= own[place] for draw in ranks.T)
-        highest = max(highest, count / size)
+        count = 1
+        for draw in redraws.T:
+            count += min(2 * t.sf(draw[other], df[other]) for other in order[step:]) <= raw[place]
+        highest = max(highest, count / (redraws.shape[1] + 1))
         adjusted[place] = highest
-    return own, adjusted
+    return adjusted
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -110,8 +111,9 @@ def test_the_fast_step_downs_are_the_slow_ones(seed: int, hypotheses: int) -> No
     observed = np.abs(rng.normal(size=hypotheses)) * 1.5
     redraws = np.abs(rng.normal(size=(hypotheses, 60)) + 0.7 * rng.normal(size=60))
     np.testing.assert_allclose(step_down_max(observed, redraws), slow_step_down_max(observed, redraws), rtol=1e-12)
-    for ours, slow in zip(step_down_min_p(observed, redraws), slow_step_down_min_p(observed, redraws), strict=True):
-        np.testing.assert_allclose(ours, slow, rtol=1e-12)
+    df = rng.choice([4.0, 9.0, 500.0], hypotheses)
+    least_p = step_down_max(equivalent_normal(observed[:, None], df)[:, 0], equivalent_normal(redraws, df))
+    np.testing.assert_allclose(least_p, slow_step_down_min_p(observed, redraws, df), rtol=1e-12)
 
 
 def test_the_own_part_is_not_simulated() -> None:
@@ -134,7 +136,7 @@ def test_every_sign_change_is_a_test_without_simulation() -> None:
     signs = np.array(list(itertools.product([1, -1], repeat=8)))
     redraws = np.abs(pairs @ signs.T)
     observed = np.abs(pairs.sum(axis=1))
-    own, by_rank = step_down_min_p(observed, redraws, exact=True)
+    own = own_shares(observed, redraws, exact=True)
     by_max = step_down_max(observed, redraws, exact=True)
     near = 1e-12
     raw = [(line >= value - near).mean() for line, value in zip(redraws, observed, strict=True)]
@@ -146,7 +148,7 @@ def test_every_sign_change_is_a_test_without_simulation() -> None:
         floor = max(floor, (redraws[order[step:]].max(axis=0) >= observed[place] - near).mean())
         expected[place] = floor
     np.testing.assert_allclose(by_max, expected)
-    assert (by_rank >= own).all()
+    assert (by_max >= own).all()
     assert (own * 256 == np.round(own * 256)).all()
 
 
@@ -155,17 +157,13 @@ statistics = arrays(np.float64, (4, 30), elements=st.floats(0.0, 5.0))
 
 @given(arrays(np.float64, 4, elements=st.floats(0.0, 5.0)), statistics)
 def test_step_downs_keep_the_order_and_are_never_below_the_raw_value(observed: Floats, redraws: Floats) -> None:
-    own, by_rank = step_down_min_p(observed, redraws)
     by_max = step_down_max(observed, redraws)
-    assert (by_rank >= own).all()
-    alone = np.array([step_down_max(observed[[k]], redraws[[k]])[0] for k in range(4)])
-    assert (by_max >= alone - FLOATING).all()
+    assert (by_max >= own_shares(observed, redraws)).all()
     assert (np.diff(by_max[np.argsort(-observed, kind="stable")]) >= 0).all()
-    assert (np.diff(by_rank[np.argsort(own, kind="stable")]) >= 0).all()
     assert (by_max > 0).all()
 
 
-# --- the joint normal law ----------------------------------------------------------------------------------------------
+# --- the joint normal law -------------------------------------------------------------------------------------------
 
 
 def test_drawing_from_the_law_is_the_multiplier_bootstrap() -> None:

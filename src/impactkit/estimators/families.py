@@ -12,10 +12,11 @@ from impactkit.errors import RefusalError, SpecError
 from impactkit.estimators.multiplicity import OTHERWISE, STEP_DOWN, Multiplicity
 from impactkit.inference.multiplicity import (
     benjamini_hochberg,
+    equivalent_normal,
     holm,
     joint_normal,
+    own_shares,
     step_down_max,
-    step_down_min_p,
     two_sided_normal,
 )
 from impactkit.results import Adjusted, Estimates, Note, RowKey, measure
@@ -178,12 +179,15 @@ def _by_assignment(
     _only_effects_of_allocation(spec, joined, positions)
     wanted = [(joined.keys[position].outcome, joined.keys[position].population) for position in positions]
     drawn = reassigned_statistics(study, wanted, covariates=spec.covariates, draws=spec.draws, rng=rng)
-    own, by_rank = step_down_min_p(drawn.observed, drawn.redraws, exact=drawn.exact)
+    observed, redraws, exact = drawn.observed, drawn.redraws, drawn.exact
+    own = own_shares(observed, redraws, exact=exact)
     found: dict[str, _Pair] = {}
-    if "westfall_young" in spec.methods:
-        found["westfall_young"] = own, by_rank
     if "romano_wolf" in spec.methods:
-        found["romano_wolf"] = own, step_down_max(drawn.observed, drawn.redraws, exact=drawn.exact)
+        found["romano_wolf"] = own, step_down_max(observed, redraws, exact=exact)
+    if "westfall_young" in spec.methods:
+        df = joined.numbers["df"][positions]
+        least = equivalent_normal(observed[:, None], df)[:, 0]
+        found["westfall_young"] = own, step_down_max(least, equivalent_normal(redraws, df), exact=exact)
     return found, drawn.words
 
 

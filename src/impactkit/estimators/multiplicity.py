@@ -77,8 +77,9 @@ class Multiplicity(Analysis):
 
     With ``redraw="assignment"`` both p values come from re-randomisation: the studentised coefficient on
     the arm, projected off strata and covariates, is formed for the observed and every re-drawn assignment;
-    ``p_value`` in ``adjusted()`` is then the randomisation p value of the hypothesis by itself. When there
-    are no more assignments than ``draws``, all are enumerated.
+    ``p_value`` in ``adjusted()`` is then the randomisation p value of the hypothesis by itself. Romano-Wolf
+    steps down on the largest statistic of a re-draw, Westfall-Young on the smallest p value, each taken from
+    the t distribution of its row. When there are no more assignments than ``draws``, all are enumerated.
 
     References
     ----------

@@ -9,7 +9,15 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["benjamini_hochberg", "holm", "joint_normal", "step_down_max", "step_down_min_p", "two_sided_normal"]
+__all__ = [
+    "benjamini_hochberg",
+    "equivalent_normal",
+    "holm",
+    "joint_normal",
+    "own_shares",
+    "step_down_max",
+    "two_sided_normal",
+]
 
 TIE = 1e-9  # relative: statistics this close are the same number computed in another order
 
@@ -174,26 +182,33 @@ def step_down_max(
     return _restored(order, raw)
 
 
-def step_down_min_p(
+def own_shares(
     observed: NDArray[np.float64], redraws: NDArray[np.float64], *, exact: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Adjust by the free step-down minimum p value of Westfall and Young.
+) -> NDArray[np.float64]:
+    """Give the p value of each hypothesis by itself from the same re-draws: ``(1 + #{T ≥ t}) / (1 + B)``.
 
     Parameters
     ----------
     observed, redraws, exact
         As in :func:`step_down_max`.
+    """
+    beyond = redraws >= (observed * (1.0 - TIE))[:, None]
+    return _share(np.count_nonzero(beyond, axis=1), redraws.shape[1], exact)
 
-    Returns
-    -------
-    p_value, p_adjusted : (K,) ndarray
-        The p value of each hypothesis by itself, from the same re-draws, and the adjusted one.
+
+def equivalent_normal(statistics: NDArray[np.float64], df: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn absolute t statistics into the normal deviates of the same p values, so that the least p is the largest.
+
+    Parameters
+    ----------
+    statistics : (K, B)
+    df : (K,)
+        Degrees of freedom of each row; ``inf`` for the normal.
 
     Notes
     -----
-    Each statistic becomes its p value among its own re-draws, so that rows with different tails weigh
-    alike; the observed assignment is one of the draws. In order of rising p, ``Q_i = min(p_i, …, p_K)`` in
-    one re-draw and the adjusted value is the share of re-draws with ``Q_i ≤ p_i``, made monotone.
+    Westfall and Young step down on the smallest p value of a re-draw, each p taken from the row's own t
+    distribution: rows on small samples or few clusters then weigh like the others.
 
     References
     ----------
@@ -201,24 +216,15 @@ def step_down_min_p(
 
     Examples
     --------
-    >>> draws = np.array([[3.0, 1.0, 1.0, 1.0], [2.0, 9.0, 2.0, 1.0]])
-    >>> [values.tolist() for values in step_down_min_p(np.array([3.0, 2.0]), draws, exact=True)]
-    [[0.25, 0.75], [0.5, 0.75]]
+    >>> equivalent_normal(np.array([[1.96], [1.96]]), np.array([np.inf, 10.0])).round(2).tolist()
+    [[1.96], [1.76]]
     """
-    everything = redraws if exact else np.hstack([observed[:, None], redraws])
-    size = everything.shape[1]
-    bars = everything * (1.0 - TIE)
-    ranks = np.empty(everything.shape)
-    for line, (values, bar) in enumerate(zip(everything, bars, strict=True)):
-        ranks[line] = size - np.searchsorted(np.sort(values), bar, side="left")
-    own = np.array(
-        [np.count_nonzero(values >= value * (1.0 - TIE)) for values, value in zip(everything, observed, strict=True)],
-        dtype=np.float64,
-    )
-    order = np.lexsort((-observed, own))
-    lowest = np.minimum.accumulate(ranks[order][::-1], axis=0)[::-1]
-    raw = np.count_nonzero(lowest <= own[order][:, None], axis=1) / size
-    return own / size, _restored(order, raw)
+    from scipy.special import ndtri, stdtr
+
+    finite = np.isfinite(df)
+    deviates = statistics.copy()
+    deviates[finite] = -ndtri(stdtr(df[finite][:, None], -statistics[finite]))
+    return deviates
 
 
 def _share(count: NDArray[np.intp], size: int, exact: bool) -> NDArray[np.float64]:

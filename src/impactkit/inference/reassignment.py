@@ -193,7 +193,7 @@ def reassignments(
 
 
 def _choose(units: int, treated: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose so many of the units in each draw, all choices being equally likely: those with the smallest random keys."""
+    """Choose so many units in each draw, all choices being equally likely: those with the smallest random keys."""
     if treated in (0, units):
         return np.full((draws, units), treated > 0)
     keys = rng.integers(0, 2**32, size=(draws, units), dtype=np.uint32)
