@@ -18,6 +18,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "combination": ("impactkit.estimators.combination", "Combination"),
     "power": ("impactkit.estimators.power", "Power"),
     "minimum_detectable_effect": ("impactkit.estimators.detectable", "MinimumDetectableEffect"),
+    "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

@@ -285,6 +285,18 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             counts_people=True,
         ),
     ),
+    "multiplicity": (
+        Example(
+            "families",
+            lambda declared: (
+                _itt("worked", "health"),
+                ik.Multiplicity(name=TARGET, of=("itt",), outcomes=("worked", "health"), draws=199),
+            ),
+            misspelt=ik.Multiplicity(name=TARGET, of=("targte",), outcomes=("worked", "health")),
+            error=SpecError,
+            meant="target",
+        ),
+    ),
     "cost_per_client": (Example("accounts", lambda declared: (ik.CostPerClient(name=TARGET, entries=_ENTRIES),)),),
     "break_even": (
         Example(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.multiplicity import Multiplicity
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
@@ -28,6 +29,7 @@ __all__ = [
     "Flow",
     "IntentToTreat",
     "MinimumDetectableEffect",
+    "Multiplicity",
     "OddsRatios",
     "Power",
     "StandardisedEffect",
@@ -43,6 +45,7 @@ _HOMES = {
     "Flow": "flow",
     "IntentToTreat": "itt",
     "MinimumDetectableEffect": "detectable",
+    "Multiplicity": "multiplicity",
     "OddsRatios": "odds_ratios",
     "Power": "power",
     "StandardisedEffect": "standardised",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
 from impactkit.evaluation import present_baseline as baseline
+from impactkit.evaluation.present_adjusted import adjusted_p_values
 from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
@@ -78,7 +79,8 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
         return _odds_table(frames, style, labels)
     if name == "impacts":
         frames = _effects_apart(frames)
-        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result))
+        adjusted = adjusted_p_values(result, frames)
+        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=adjusted)
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
@@ -117,11 +119,6 @@ def _odds_table(frames: Disclosed, style: str | Style, labels: Labels) -> Table:
     return odds_ratios_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
 
 
-def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
-    frame = result.adjusted()
-    return None if frame.empty else frame
-
-
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
     if name not in _FIGURES:
@@ -148,7 +145,7 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     special += baseline.baseline_tables(result, style, frames, labels)
     special += power_tables(result, frames, style, labels)
     if has_effects(frames.tidy):
-        impacts = [] if _only_odds(frames) else _impact_tables(_effects_apart(frames), style, labels)
+        impacts = [] if _only_odds(frames) else _impact_tables(result, _effects_apart(frames), style, labels)
         return [*impacts, *special]
     rest = _plain_rows(result, frames.tidy)
     if special and rest.empty:
@@ -162,8 +159,9 @@ def _plain_rows(result: EvaluationResult, frame: pd.DataFrame) -> pd.DataFrame:
     return baseline.without_baseline(result, frame[~frame["analysis"].isin(own)])
 
 
-def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
+def _impact_tables(result: EvaluationResult, frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
     """Give one table of effects in natural units and one in standard deviations."""
+    adjusted = adjusted_p_values(result, frames)
     effects = frames.tidy[[is_effect(measure) for measure in frames.tidy["measure"]]]
     standardised = list(dict.fromkeys(effects.loc[effects["measure"] == "standardised_difference", "analysis"]))
     natural = [name for name in dict.fromkeys(effects["analysis"]) if name not in standardised]
@@ -171,6 +169,7 @@ def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> lis
     tables = []
     for names, title, key in ((natural, "", "impacts"), (standardised, "in standard deviations", "impacts-sd")):
         if names:
+            own = None if adjusted is None else adjusted[adjusted["analysis"].isin(names)]
             tables.append(
                 impacts_table(
                     frames.tidy,
@@ -179,6 +178,7 @@ def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> lis
                     style,
                     labels=labels,
                     analyses=names,
+                    adjusted=None if own is None or own.empty else own,
                     title=title if both else "",
                     key=key,
                 )
@@ -193,7 +193,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     sections: list[Section] = [*baseline.baseline_sections(result, style, frames, labels)]
     if has_effects(frames.tidy) and not _only_odds(frames):
         effects = _effects_apart(frames)
-        tables = _impact_tables(effects, style, labels)
+        tables = _impact_tables(result, effects, style, labels)
         blocks: list[Block] = [*tables]
         evidence = tables[0].evidence
         drawn = forest(effects.tidy, effects.glance, style, labels=labels, directions=_directions(result))
@@ -289,6 +289,9 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         "glance.csv": frame_csv(frames.glance),
         "notes.csv": frame_csv(frames.notes),
     }
+    adjusted = adjusted_p_values(result, frames)
+    if adjusted is not None:
+        files["adjusted.csv"] = frame_csv(adjusted)
     for table in [
         *printable_tables(result, style),
         tidy_table(frames.tidy, frames.notes, style, labels=labels, key="estimates"),

@@ -27,6 +27,13 @@ __all__ = ["impacts_table"]
 
 INDEPENDENCE = "These intervals take estimates from different sources to be independent of each other."
 
+ADJUSTMENTS = {
+    "romano_wolf": "Romano-Wolf step-down",
+    "westfall_young": "Westfall-Young step-down",
+    "holm": "Holm",
+    "benjamini_hochberg": "Benjamini-Hochberg",
+}
+
 
 class Block(NamedTuple):
     """What the rows of one block of the table share."""
@@ -240,12 +247,24 @@ class _Builder:
         reasons = self.reasons.about(row, ["p_value"]) or self._inherited(row, p)
         return number_cell(p, self.style.p_value(p), self.style, reasons)
 
-    def _p_adjusted(self, row: Record) -> Cell:
+    def _adjustment(self, row: Record) -> Record | None:
+        """Give the first adjustment of a row: that of the first method asked for."""
         names = ("analysis", "outcome", "population", "term")
-        for entry in [] if self.adjusted is None else records(self.adjusted):
-            if all(entry[name] == row[name] for name in names):
-                return number_cell(entry["p_adjusted"], self.style.p_value(entry["p_adjusted"]), self.style)
-        return self._blank()
+        entries = [] if self.adjusted is None else records(self.adjusted)
+        return next((entry for entry in entries if all(entry[name] == row[name] for name in names)), None)
+
+    def _p_adjusted(self, row: Record) -> Cell:
+        entry = self._adjustment(row)
+        if entry is None:
+            return self._blank()
+        return number_cell(entry["p_adjusted"], self.style.p_value(entry["p_adjusted"]), self.style)
+
+    def _adjusted_words(self) -> list[str]:
+        """Say which family and method the adjusted P values shown belong to."""
+        entries = [entry for row in self.effects if (entry := self._adjustment(row)) is not None]
+        shown = dict.fromkeys((str(entry["family"]), str(entry["method"])) for entry in entries)
+        said = [f'family "{family}", {ADJUSTMENTS.get(method, method)}' for family, method in shown]
+        return [f"Adjusted P values: {'; '.join(said)}."] if said else []
 
     def _control_mean(self, row: Record, percent: bool) -> Cell:
         control = self.control(row)
@@ -361,6 +380,7 @@ class _Builder:
         lines = [f"Evidence: {self._evidence_words()}."]
         for name, head in (("estimand", "Estimand"), ("method", "Method"), ("inference", "Standard errors")):
             lines += self._said(name, head)
+        lines += self._adjusted_words()
         if self.style.stars_legend:
             lines.append(self.style.stars_legend)
         if any(row["measure"] in RATIO_MEASURES and row["measure"] != "ratio" for row in self.effects):
