@@ -35,7 +35,14 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import (
+        Combination,
+        CrossTab,
+        IntentToTreat,
+        MoneyOutcome,
+        StandardisedEffect,
+        Subgroups,
+    )
     from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
@@ -62,6 +69,7 @@ __all__ = [
     "Linearised",
     "Link",
     "Money",
+    "MoneyOutcome",
     "NormDesign",
     "Outcome",
     "Plan",
@@ -69,6 +77,7 @@ __all__ = [
     "RowRef",
     "StandardisedEffect",
     "StudyData",
+    "Subgroups",
     "TrialDesign",
     "__version__",
 ]

@@ -10,6 +10,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "combination": ("impactkit.estimators.combination", "Combination"),
+    "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
+    "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

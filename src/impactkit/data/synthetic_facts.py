@@ -102,7 +102,12 @@ def _published() -> tuple[Fact, ...]:
         found.append(
             Fact(f"response at {months} months", EVERY, cell.value / 100, "proportion", "published", cell.source)
         )
-    names = {"Employment": ("proportion", 0.01), "Earnings": ("GBP", 1.0), "Health": ("sd", 1.0), "Wellbeing": ("sd", 1.0)}
+    names = {
+        "Employment": ("proportion", 0.01),
+        "Earnings": ("GBP", 1.0),
+        "Health": ("sd", 1.0),
+        "Wellbeing": ("sd", 1.0),
+    }
     for group in GROUPS:
         for outcome, (unit, factor) in names.items():
             cell = impacts.cell({"group": group, "outcome": outcome}, "impact")
@@ -138,7 +143,12 @@ def _assumed() -> tuple[Fact, ...]:
         return Fact(name, EVERY, value, unit, "assumption", why)
 
     oow = Fact(
-        "control employment", "SCR OOW", 0.20, "proportion", "assumption", "not printed; taken as in WMCA, also out of work"
+        "control employment",
+        "SCR OOW",
+        0.20,
+        "proportion",
+        "assumption",
+        "not printed; taken as in WMCA, also out of work",
     )
     sick = Fact(
         "control employment", "SCR IW", 0.72, "proportion", "assumption",

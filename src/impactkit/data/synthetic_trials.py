@@ -24,7 +24,6 @@ _STREAM = 9785
 """Keeps these draws apart from others made with the same seed."""
 
 
-
 def synthetic_health_led_trials(seed: int) -> pd.DataFrame:
     """Make 9,785 synthetic recruits whose mean effects are those printed for the Health-led Employment Trials.
 
@@ -126,7 +125,11 @@ def _group(name: str, rng: np.random.Generator) -> dict[str, Any]:
     after = {
         "confidence_4m": (confidence, "impact on job-search confidence at 4 months", early),
         "health_12m": (_follow(health, shared, fact("health explained at baseline")), "impact on health", late),
-        "wellbeing_12m": (_follow(wellbeing, rest, fact("wellbeing explained at baseline")), "impact on wellbeing", late),
+        "wellbeing_12m": (
+            _follow(wellbeing, rest, fact("wellbeing explained at baseline")),
+            "impact on wellbeing",
+            late,
+        ),
     }
     gain = enrolled / fact("take-up", name)
     for column, (score, effect, answered) in after.items():
@@ -139,7 +142,9 @@ def _group(name: str, rng: np.random.Generator) -> dict[str, Any]:
 def _allocate(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Allocate half to each arm at random; the odd one by a coin."""
     places = np.zeros(n, dtype=bool)
-    places[: round(n * (1 - fact("share allocated to control"))) if n % 2 == 0 else n // 2 + int(rng.integers(2))] = True
+    places[: round(n * (1 - fact("share allocated to control"))) if n % 2 == 0 else n // 2 + int(rng.integers(2))] = (
+        True
+    )
     chosen: NDArray[np.bool_] = rng.permutation(places)
     return chosen
 
@@ -260,7 +265,11 @@ def synthetic_health_led_design() -> TrialDesign:
             Outcome(name="health", column="health_12m", kind="continuous", weights="w_12m", label="Health"),
             Outcome(name="wellbeing", column="wellbeing_12m", kind="continuous", weights="w_12m", label="Wellbeing"),
             Outcome(
-                name="confidence", column="confidence_4m", kind="continuous", weights="w_4m", label="Job-search confidence"
+                name="confidence",
+                column="confidence_4m",
+                kind="continuous",
+                weights="w_4m",
+                label="Job-search confidence",
             ),
         ),
         families=(

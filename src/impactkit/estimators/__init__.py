@@ -9,15 +9,19 @@ if TYPE_CHECKING:
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.money_outcome import MoneyOutcome
     from impactkit.estimators.standardised import StandardisedEffect
+    from impactkit.estimators.subgroups import Subgroups
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["Combination", "CrossTab", "IntentToTreat", "MoneyOutcome", "StandardisedEffect", "Subgroups"]
 
 _HOMES = {
     "Combination": "combination",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",
+    "MoneyOutcome": "money_outcome",
     "StandardisedEffect": "standardised",
+    "Subgroups": "subgroups",
 }
 
 

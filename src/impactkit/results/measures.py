@@ -53,6 +53,7 @@ MEASURES: dict[str, Measure] = {
         Measure("odds_ratio", scale="log", null=1.0),
         Measure("hazard_ratio", scale="log", null=1.0),
         Measure("mean", null=_NO_NULL, is_effect=False),
+        Measure("median", null=_NO_NULL, is_effect=False),
         Measure("sd", null=_NO_NULL, is_effect=False),
         Measure("proportion", null=_NO_NULL, is_effect=False),
         Measure("cost_per_client", null=_NO_NULL, is_effect=False),
@@ -60,6 +61,7 @@ MEASURES: dict[str, Measure] = {
         Measure("net_benefit"),
         Measure("chi_square", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("likelihood_ratio", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("wald_f", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("fisher_exact", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
     )
