@@ -89,7 +89,8 @@ def synthetic_health_led_trials(seed: int) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    given: object = seed
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
         raise SpecError(f"a seed should be a whole number of 0 or more; got {seed!r}: choose one and write it down")
     rng = np.random.default_rng([int(seed), _STREAM])
     parts = [_group(name, rng) for name in GROUPS]
@@ -142,9 +143,8 @@ def _group(name: str, rng: np.random.Generator) -> dict[str, Any]:
 def _allocate(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Allocate half to each arm at random; the odd one by a coin."""
     places = np.zeros(n, dtype=bool)
-    places[: round(n * (1 - fact("share allocated to control"))) if n % 2 == 0 else n // 2 + int(rng.integers(2))] = (
-        True
-    )
+    half = n * (1 - fact("share allocated to control"))
+    places[: int(half + 0.5 * rng.integers(2))] = True
     chosen: NDArray[np.bool_] = rng.permutation(places)
     return chosen
 

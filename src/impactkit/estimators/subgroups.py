@@ -228,7 +228,8 @@ class _Run:
         for name, factor in self.factors.items():
             if len(factor.labels) > MOST_LEVELS:
                 raise NotEstimableError(
-                    f"subgroup column `{name}` has {len(factor.labels):,} levels (limit {MOST_LEVELS}): cut it into bands"
+                    f"subgroup column `{name}` has {len(factor.labels):,} levels (limit {MOST_LEVELS}): "
+                    "cut it into bands"
                 )
         known = np.all([factor.codes >= 0 for factor in self.factors.values()], axis=0)
         complete = complete_rows(self.covariates)
@@ -308,9 +309,8 @@ class _Run:
             matrix, places = self._matrix(sample, member, column, used)
             each = self._regress(sample, member, matrix, [place for row in places for place in row])
             apart = matrix.copy()
-            for place, code in enumerate(used[1:], start=1):
-                for term in range(len(self.labels)):
-                    apart[:, places[0][term]] += matrix[:, places[place][term]]
+            for further in places[1:]:
+                apart[:, places[0]] += matrix[:, further]
             contrast_places = [place for row in places[1:] for place in row]
             between = self._regress(sample, member, apart, contrast_places) if contrast_places else None
             controls = self._controls(sample, member, factor.codes, used)
@@ -329,7 +329,7 @@ class _Run:
             )
         tests: list[_Between] = []
         arms = len(self.labels)
-        for term, label in enumerate(self.labels):
+        for term in range(len(self.labels)):
             for code in levels:
                 if code in why:
                     self._missing_level(sample, column, code, why[code], term=term)
@@ -478,7 +478,7 @@ class _Run:
         sums = []
         for line in chosen:
             own = between.influence[line][0]
-            values = own.values
+            values: NDArray[Any] = own.values
             if clusters is not None:
                 codes = clusters if own.index is None else clusters[own.index]
                 inside = codes >= 0

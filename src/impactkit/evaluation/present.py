@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from impactkit.report.style import Style
 
 __all__ = [
+    "Layout",
     "disclosed",
     "labels_of",
     "make_figure",
@@ -64,12 +65,26 @@ def has_effects(frame: pd.DataFrame) -> bool:
     return any(is_effect(measure) and not is_test(measure) for measure in frame["measure"])
 
 
-def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table:
+Layout = Literal["auto", "stacked", "wide", "trial"]
+
+
+def make_table(result: EvaluationResult, name: str, style: str | Style, layout: Layout = "auto") -> Table:
     """Build one table of a result."""
     frames = disclosed(result)
     labels = labels_of(result)
     if name == "impacts":
-        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result))
+        design = result.plan.design
+        titled = layout == "trial" and design is not None and design.evidence == "randomised"
+        return impacts_table(
+            frames.tidy,
+            frames.glance,
+            frames.notes,
+            style,
+            subtitle=result.plan.title if titled else "",
+            labels=labels,
+            layout=layout,
+            adjusted=_adjusted(result),
+        )
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
