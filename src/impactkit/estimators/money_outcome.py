@@ -74,7 +74,7 @@ class MoneyOutcome(Analysis):
     the share below Q. Where the quantile lies in a point mass (often zero) it has no density, and no standard
     error is given: read the share at zero.
 
-    The limits are simulated in ``tests/estimators/test_money_coverage.py``.
+    The limits are simulated in ``tests/estimators/test_coverage_subgroups_money.py``.
 
     References
     ----------

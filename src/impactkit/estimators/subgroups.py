@@ -294,7 +294,9 @@ class _Run:
         why: dict[int, str] = {}
         for code in levels:
             inside = member & (factor.codes == code)
-            reason = self._cannot(sample, inside, column)
+            inside = self._without_one_armed(sample, inside, column)
+            member &= inside | (factor.codes != code)
+            reason = self._cannot(inside)
             if reason:
                 why[code] = reason
                 member &= ~inside
@@ -353,24 +355,44 @@ class _Run:
             self._keep(sample, words, controls[place], 0, float(sizes[code][0]), cells[code], measure="mean")
         return tests, float(np.fmin.reduce(each.df.ravel()))
 
-    def _cannot(self, sample: Sample, inside: NDArray[np.bool_], column: str) -> str:
+    def _cannot(self, inside: NDArray[np.bool_]) -> str:
         """Say why a level cannot be estimated; nothing if it can."""
-        study, arm = self.study, arms_of(self.study)
-        arms = len(self.labels) + 1
-        if (arm_sizes(inside, arm, arms) == 0).any():
+        if (arm_sizes(inside, arms_of(self.study), len(self.labels) + 1) == 0).any():
             return "nobody is left to analyse in an arm of this subgroup"
-        if study.strata is None or self.adjustment == "ancova":
-            return ""
-        cells = np.bincount(
-            study.strata[inside] * arms + arm[inside], minlength=len(study.strata_labels) * arms
-        ).reshape(-1, arms)
-        faulty = (cells.sum(axis=1) > 0) & (cells == 0).any(axis=1)
+        faulty = self._one_armed_strata(inside)
         if not faulty.any():
             return ""
         return (
-            f"{int(faulty.sum())} strata lack an arm within this subgroup: join strata or levels, or adjust by ANCOVA, "
-            "where stratum dummies are common to the levels"
+            f"{int(faulty.sum())} strata lack an arm within this subgroup: join strata or levels, adjust by ANCOVA "
+            '(where stratum dummies are common to the levels), or set one_armed="drop"'
         )
+
+    def _one_armed_strata(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mark the strata that lack an arm among some people, where strata are interacted with the levels."""
+        strata, arms = self.study.strata, len(self.labels) + 1
+        if strata is None or self.adjustment == "ancova":
+            return np.zeros(len(self.study.strata_labels), dtype=bool)
+        codes = strata[inside] * arms + arms_of(self.study)[inside]
+        cells = np.bincount(codes, minlength=len(self.study.strata_labels) * arms).reshape(-1, arms)
+        faulty: NDArray[np.bool_] = (cells.sum(axis=1) > 0) & (cells == 0).any(axis=1)
+        return faulty
+
+    def _without_one_armed(self, sample: Sample, inside: NDArray[np.bool_], column: str) -> NDArray[np.bool_]:
+        """Leave out the strata that lack an arm within a level, if that was asked for, and count their rows."""
+        faulty = self._one_armed_strata(inside)
+        if self.spec.one_armed != "drop" or not faulty.any():
+            return inside
+        assert self.study.strata is not None
+        lost = inside & faulty[self.study.strata]
+        self.remarks.append(
+            self.spec.note(
+                f"by {column}: {int(faulty.sum())} strata with one arm only within a subgroup were left out as asked",
+                outcome=sample.outcome.name,
+                population=sample.population,
+            )
+        )
+        kept: NDArray[np.bool_] = inside & ~lost
+        return kept
 
     def _matrix(
         self, sample: Sample, member: NDArray[np.bool_], column: str, used: list[int]
