@@ -2,9 +2,9 @@
 
     python examples/health_led_trials.py [FOLDER]
 
-Nobody in the data is real. The generator is calibrated to the impacts that the published summary prints for three groups; how, and
-which constants are assumptions, is in docs/trial-table.md. FOLDER, by default out/health-led-trials, receives the trial
-impact table, the report, and the people as people.csv for the plan that ships with the package
+Nobody in the data is real. The generator is calibrated to the impacts that the published summary prints for three
+groups; how, and which constants are assumptions, is in docs/trial-table.md. FOLDER, by default out/health-led-trials,
+receives the trial impact table, the report, and the people as people.csv for the plan that ships with the package
 (src/impactkit/cli/plans/health_led_trials.toml).
 """
 

@@ -69,7 +69,7 @@ def test_contrasts_cover_and_the_joint_test_has_its_size(kind: str) -> None:
         contrast = rows[(rows["outcome"] == "y") & (rows["term"] == "g: b − a")].iloc[0]
         joint = rows[(rows["outcome"] == "flat") & (rows["measure"] == "wald_f")]
         if not np.isfinite(contrast["conf_low"]) or not len(joint):
-            continue
+            continue  # a block lacks an arm within a level: a row with its reason, and no interval
         done += 1
         covered += contrast["conf_low"] <= GAP <= contrast["conf_high"]
         rejected += joint["p_value"].iloc[0] < 0.05
@@ -135,6 +135,4 @@ def test_median_differences_cover(kind: str) -> None:
         n=n,
         truth=round(truth),
     )
-    # Woodruff's density rests on few order statistics, so intervals of n in the hundreds are not exact: one point and
-    # a half either way beyond Monte Carlo error.
-    assert abs(covered.mean() - 0.95) <= MC * mc + 0.015
+    assert abs(covered.mean() - 0.95) <= MC * mc

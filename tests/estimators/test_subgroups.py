@@ -143,6 +143,9 @@ def test_an_arm_that_is_empty_in_a_level_is_said_and_the_others_go_on() -> None:
     assert np.isnan(row(result, "x2: high")["estimate"])
     assert result.notes().query("term == 'x2: high'")["reason"].iloc[0].startswith("nobody is left")
     assert np.isfinite(row(result, "x2: mid − low")["std_error"])
+    for term, measure in (("x2: high − low", "difference"), ("control_mean: x2: high", "mean")):
+        assert np.isnan(row(result, term, measure)["estimate"])
+        assert result.notes()["term"].eq(term).sum() == 1
 
 
 def test_people_without_the_characteristic_are_counted() -> None:

@@ -25,16 +25,21 @@ def test_one_row_per_outcome_and_one_column_per_population(result: ik.Evaluation
     assert [column.label for column in table.columns] == COLUMNS
     shape = {group.label: [row.label for row in group.rows] for group in table.groups}
     effects = [
-        "Employment, percentage points",
-        "Earnings, £",
-        "Health, standard deviations",
-        "Wellbeing, standard deviations",
+        "Employment (synthetic), percentage points",
+        "Earnings (synthetic), £",
+        "Health (synthetic), standard deviations",
+        "Wellbeing (synthetic), standard deviations",
     ]
     assert shape == {
         "Impact": effects,
         "Standard error": effects,
-        "Control mean": ["Employment, %", "Earnings, £", "Health, points", "Wellbeing, points"],
-        "People": ["Employment", "Earnings", "Health", "Wellbeing"],
+        "Control mean": [
+            "Employment (synthetic), %",
+            "Earnings (synthetic), £",
+            "Health (synthetic), points",
+            "Wellbeing (synthetic), points",
+        ],
+        "People": [f"{name} (synthetic)" for name in ("Employment", "Earnings", "Health", "Wellbeing")],
     }
     assert table.subtitle == SYNTHETIC_TITLE
     assert table.footnotes == ()

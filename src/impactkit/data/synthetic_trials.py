@@ -260,16 +260,24 @@ def synthetic_health_led_design() -> TrialDesign:
             Population(name="All OOW", where=(("group", "OOW"),)),
         ),
         outcomes=(
-            Outcome(name="employment", column="worked_13_weeks", kind="binary", weights=None, label="Employment"),
-            Outcome(name="earnings", column="earnings_12m", kind="money", weights=None, label="Earnings"),
-            Outcome(name="health", column="health_12m", kind="continuous", weights="w_12m", label="Health"),
-            Outcome(name="wellbeing", column="wellbeing_12m", kind="continuous", weights="w_12m", label="Wellbeing"),
+            Outcome(
+                name="employment", column="worked_13_weeks", kind="binary", weights=None, label="Employment (synthetic)"
+            ),
+            Outcome(name="earnings", column="earnings_12m", kind="money", weights=None, label="Earnings (synthetic)"),
+            Outcome(name="health", column="health_12m", kind="continuous", weights="w_12m", label="Health (synthetic)"),
+            Outcome(
+                name="wellbeing",
+                column="wellbeing_12m",
+                kind="continuous",
+                weights="w_12m",
+                label="Wellbeing (synthetic)",
+            ),
             Outcome(
                 name="confidence",
                 column="confidence_4m",
                 kind="continuous",
                 weights="w_4m",
-                label="Job-search confidence",
+                label="Job-search confidence (synthetic)",
             ),
         ),
         families=(

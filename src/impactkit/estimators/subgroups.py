@@ -13,7 +13,7 @@ from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
 from impactkit.compute.clusters import influence_cr2
 from impactkit.compute.leastsquares import fit
 from impactkit.compute.wald import WaldTest, cross_forms, htz_test, wald_test
-from impactkit.design import Design
+from impactkit.design import Design, Outcome
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.itt import IntentToTreat, glance_row
 from impactkit.estimators.regression import (
@@ -78,7 +78,7 @@ class Subgroups(Analysis):
     -------
     Estimates
         For each population, outcome and column: a ``difference`` row for each level (``"sex: man"``), the
-        difference of each further level from the first one that can be estimated (``"sex: woman − man"``), a
+        difference of every other level from the first one that can be estimated (``"sex: woman − man"``), a
         ``wald_f`` test row across levels when there are more than two, and the control mean of each level.
         With several treated arms the arm's label comes first.
 
@@ -266,7 +266,8 @@ class _Run:
             )
         except NotEstimableError as reason:
             for column in spec.by_names():
-                self._fail(outcome, population, column, str(reason))
+                why = dict.fromkeys(self._levels(population, column), str(reason))
+                self._fail(study.outcome(outcome).spec, population, column, why)
             return
         tests: list[_Between] = []
         smallest = np.nan
@@ -287,9 +288,9 @@ class _Run:
 
     def _column(self, sample: Sample, column: str) -> tuple[list[_Between], float]:
         """Estimate one column's rows; give its tests of no difference, by arm, and its smallest df."""
-        study, factor, arm = self.study, self.factors[column], arms_of(self.study)
-        assigned = study.population(sample.population)
-        levels = [code for code in range(len(factor.labels)) if (assigned & (factor.codes == code)).any()]
+        factor, arm = self.factors[column], arms_of(self.study)
+        outcome, population = sample.outcome, sample.population
+        levels = self._levels(population, column)
         member = sample.member.copy()
         why: dict[int, str] = {}
         for code in levels:
@@ -302,8 +303,7 @@ class _Run:
                 member &= ~inside
         used = [code for code in levels if code not in why]
         if not used:
-            for code in levels:
-                self._missing_level(sample, column, code, why[code])
+            self._fail(outcome, population, column, why)
             return [], np.nan
         sizes = {code: arm_sizes(member & (factor.codes == code), arm, len(self.labels) + 1) for code in used}
         cells = {code: self._cell(sample, member & (factor.codes == code)) for code in used}
@@ -317,8 +317,7 @@ class _Run:
             between = self._regress(sample, member, apart, contrast_places) if contrast_places else None
             controls = self._controls(sample, member, factor.codes, used)
         except NotEstimableError as reason:
-            for code in levels:
-                self._missing_level(sample, column, code, why.get(code, str(reason)))
+            self._fail(outcome, population, column, {code: why.get(code, str(reason)) for code in levels})
             return [], np.nan
         if each.aliased.any():
             self.remarks.append(
@@ -334,18 +333,22 @@ class _Run:
         for term in range(len(self.labels)):
             for code in levels:
                 if code in why:
-                    self._missing_level(sample, column, code, why[code], term=term)
+                    self._missing(outcome, population, pairs={self._level_term(column, code, term): why[code]})
                     continue
                 line = used.index(code) * arms + term
                 n = float(sizes[code].sum())
                 self._keep(sample, self._level_term(column, code, term), each, line, n, cells[code])
             first = factor.labels[used[0]]
             chosen: list[int] = []
-            for place, code in enumerate(used[1:]):
-                assert between is not None
-                line = place * arms + term
-                chosen.append(line)
+            for code in levels:
                 words = self._with_arm(f"{column}: {factor.labels[code]} − {first}", term)
+                if code in why:
+                    self._missing(outcome, population, pairs={words: why[code]})
+                if code in why or code == used[0]:
+                    continue
+                assert between is not None
+                line = (used.index(code) - 1) * arms + term
+                chosen.append(line)
                 n = float(sizes[code].sum() + sizes[used[0]].sum())
                 self._keep(sample, words, between, line, n, min(cells[code], cells[used[0]]))
             if between is not None and chosen:
@@ -353,6 +356,8 @@ class _Run:
         for place, code in enumerate(used):
             words = f"control_mean: {column}: {factor.labels[code]}"
             self._keep(sample, words, controls[place], 0, float(sizes[code][0]), cells[code], measure="mean")
+        lost = {f"control_mean: {column}: {factor.labels[code]}": reason for code, reason in why.items()}
+        self._missing(outcome, population, pairs=lost)
         return tests, float(np.fmin.reduce(each.df.ravel()))
 
     def _cannot(self, inside: NDArray[np.bool_]) -> str:
@@ -485,7 +490,8 @@ class _Run:
         row.test = (test.statistic, test.df2, test.p_value)
         row.df = test.df2
         self.rows.append(row)
-        said = f"F test of {len(chosen)} differences on {len(chosen)} and {test.df2:.4g} degrees of freedom"
+        said = f"F test of {len(chosen)} differences, of every level that could be estimated,"
+        said += f" on {len(chosen)} and {test.df2:.4g} degrees of freedom"
         if self.inference.kind == "CR2":
             said += " (HTZ)"
         if np.isfinite(test.p_value):
@@ -591,24 +597,31 @@ class _Run:
             sizes = np.concatenate([positive, sizes - positive])
         return float(sizes.min())
 
-    def _missing_level(self, sample: Sample, column: str, code: int, reason: str, term: int | None = None) -> None:
-        for place in range(len(self.labels)) if term is None else (term,):
-            key = self._key(sample, self._level_term(column, code, place), "difference")
+    def _missing(self, outcome: Outcome, population: str, *, pairs: Mapping[str, str]) -> None:
+        """Give rows without numbers, each with its reason: terms of differences, and control means."""
+        for term, reason in pairs.items():
+            measure = "mean" if term.startswith("control_mean") else "difference"
+            key = RowKey(self.spec.name, outcome.name, population, term, measure, outcome.unit)
             self.rows.append(_Row(key))
             self._note(key, "estimate", reason)
 
-    def _fail(self, outcome: str, population: str, column: str, reason: str) -> None:
-        """Give rows without numbers for an outcome that cannot be analysed in a population at all."""
-        study, spec = self.study, self.study.outcome(outcome).spec
-        factor = self.factors[column]
-        assigned = study.population(population)
-        levels = [code for code in range(len(factor.labels)) if (assigned & (factor.codes == code)).any()]
-        for code in levels or range(len(factor.labels)):
-            for term in range(len(self.labels)):
-                words = self._level_term(column, code, term)
-                key = RowKey(self.spec.name, spec.name, population, words, "difference", spec.unit)
-                self.rows.append(_Row(key))
-                self._note(key, "estimate", reason)
+    def _fail(self, outcome: Outcome, population: str, column: str, why: Mapping[int, str]) -> None:
+        """Give every row of a column without numbers."""
+        labels = self.factors[column].labels
+        codes = list(why)
+        for term in range(len(self.labels)):
+            words = {self._level_term(column, code, term): why[code] for code in codes}
+            for code in codes[1:]:
+                words[self._with_arm(f"{column}: {labels[code]} − {labels[codes[0]]}", term)] = why[code]
+            self._missing(outcome, population, pairs=words)
+        controls = {f"control_mean: {column}: {labels[code]}": why[code] for code in codes}
+        self._missing(outcome, population, pairs=controls)
+
+    def _levels(self, population: str, column: str) -> list[int]:
+        """Give the levels that occur in a population; all of them when nobody is in it."""
+        factor, assigned = self.factors[column], self.study.population(population)
+        every = range(len(factor.labels))
+        return [code for code in every if (assigned & (factor.codes == code)).any()] or list(every)
 
     def _holm(self, sample: Sample, tests: list[_Between]) -> None:
         """Add a row for each column's test with Holm's p value, arm by arm."""

@@ -166,9 +166,7 @@ class EvaluationResult:
 
     # --- tables, figures, files -----------------------------------------------------------------------------
 
-    def to_table(
-        self, name: str = "impacts", *, style: str | Style = "dwp_trials", layout: Layout = "auto"
-    ) -> Table:
+    def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials", layout: Layout = "auto") -> Table:
         """Give a table ready to be shown: ``"impacts"``, ``"tidy"`` or ``"glance"``.
 
         Parameters

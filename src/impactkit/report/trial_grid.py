@@ -56,8 +56,8 @@ def _by_population(builder: _Builder, block: Block) -> dict[str, dict[str, Any]]
         if other is not row:
             names = ", ".join(dict.fromkeys(f'"{claim["analysis"]}"' for claim in (other, row)))
             raise SpecError(
-                f'the trial layout has one row per outcome, and outcome "{block.outcome}" is estimated more than once in '
-                f"{row['population']} (by {names}): select analyses, for example "
+                f'the trial layout has one row per outcome, and outcome "{block.outcome}" is estimated more than '
+                f"once in {row['population']} (by {names}): select analyses, for example "
                 f'result["{row["analysis"]}"].to_table("impacts", layout="trial")'
             )
     return found
