@@ -75,11 +75,10 @@ def test_contrasts_cover_and_the_joint_test_has_its_size(kind: str) -> None:
         rejected += joint["p_value"].iloc[0] < 0.05
     error = np.sqrt(0.05 * 0.95 / done)
     _print(f"subgroups, {kind}", {"coverage": covered / done, "size of joint test": rejected / done}, error, done=done)
-    assert done > 0.98 * R
+    # Where a block lacks an arm within a level there is no row to judge: 5% of the surveys' 520 people, 46% answering.
+    assert done > 0.94 * R
     assert abs(covered / done - 0.95) <= MC * error
-    # Wald's F on residual degrees of freedom is a little liberal where a level has about 50 people in unequal spread;
-    # HTZ is conservative when the working model of independent people is wrong.
-    assert 0.03 <= rejected / done <= 0.05 + MC * error + 0.01
+    assert abs(rejected / done - 0.05) <= MC * error
 
 
 ZERO = 0.25
