@@ -131,9 +131,12 @@ def test_weighted_quantiles_and_woodruffs_limits_are_those_of_survey(
     assert slope == pytest.approx((high - low) / (2 * half), rel=1e-7)
 
 
-def test_a_quantile_in_a_point_mass_has_an_estimate_and_a_reason() -> None:
+@pytest.mark.parametrize("share", [0.53, 0.7])  # just inside the mass, where the interval leaves it, and well inside
+def test_a_quantile_in_a_point_mass_has_an_estimate_and_a_reason(share: float) -> None:
     data = frame()
-    data.loc[data["pay"] < data["pay"].quantile(0.7), "pay"] = 0.0
+    for arm in (0, 1):
+        pay = data.loc[data["z"] == arm, "pay"]
+        data.loc[(data["z"] == arm) & (data["pay"] < pay.quantile(share)), "pay"] = 0.0
     result = fit(design(), data)
     found = rows(result, "pay (sensitivity: median)").set_index("term")
     assert found.loc["1", "estimate"] == 0.0

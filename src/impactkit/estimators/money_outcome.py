@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
 from impactkit.compute.quantiles import sparsity, weighted_quantile
-from impactkit.design import Design
+from impactkit.design import ALL, Design
 from impactkit.errors import NotEstimableError, RefusalError
 from impactkit.estimators.itt import IntentToTreat, glance_row
 from impactkit.estimators.regression import Adjustment, Regression, influence_block, regress, trial_matrix
@@ -71,8 +71,8 @@ class MoneyOutcome(Analysis):
     without covariates: Q_T(q) − Q_C(q). Its influence values are −(1{y ≤ Q} − q)/f for each person's own arm,
     put through the blocked regression of the design, so that strata, clusters, weights and small-sample factors
     are those of the mean. 1/f is Woodruff's: (Q(q + h) − Q(q − h))/2h with h the half-width of the interval of
-    the share below Q. Where the quantile lies in a point mass (often zero) it has no density, and no standard
-    error is given: read the share at zero.
+    the share below Q. Where the quantile lies in a point mass (often zero) whose share is wider than that interval,
+    it has no density, and no standard error is given: read the share at zero.
 
     The limits are simulated in ``tests/estimators/test_coverage_subgroups_money.py``.
 
@@ -347,12 +347,12 @@ class _Run:
             )
             cell = float(min(above[place], sizes[place] - above[place]))
             self._keep(key, shares, 0, 0, float(sizes[place]), cell)
+        where = "everyone" if sample.population == ALL else sample.population
         count = f"{int(above.sum()):,}" if above.min() >= FEW else "the few"
         self.remarks.append(
             self.spec.note(
-                f"amounts over {cap:,.0f} (percentile {100 * self.spec.top_code:g} of everybody analysed) of {count} "
-                "people "
-                "count as that amount; the cap is taken as known",
+                f"in {where}, amounts over {cap:,.0f} (percentile {100 * self.spec.top_code:g} of those analysed) of "
+                f"{count} people count as that amount; the cap is taken as known",
                 outcome=outcome,
                 population=sample.population,
             )
@@ -376,7 +376,8 @@ class _Run:
             share = self._levels(sample, below[:, None], place, even)
             half = _half_width(float(share.std_error[0, 0]), float(share.df[0, 0]))
             slope = sparsity(values=y[inside], weights=own, q=q, half_width=half)
-            if slope == 0.0:
+            heap = float(np.average(y[inside] == points[place], weights=own))
+            if slope == 0.0 or heap > 2 * half:
                 unable[place] = (
                     f"in arm {names[place]} this quantile lies in a point mass, where it has no standard error: "
                     "read the share at zero"
