@@ -44,10 +44,12 @@ if TYPE_CHECKING:
         Flow,
         IntentToTreat,
         MinimumDetectableEffect,
+        MoneyOutcome,
         Multiplicity,
         OddsRatios,
         Power,
         StandardisedEffect,
+        Subgroups,
         TakeUp,
     )
     from impactkit.estimators.crosstab import CountRow
@@ -84,6 +86,7 @@ __all__ = [
     "MinimumDetectableEffect",
     "ModelBased",
     "Money",
+    "MoneyOutcome",
     "Multiplicity",
     "NormDesign",
     "OddsRatios",
@@ -95,6 +98,7 @@ __all__ = [
     "RowRef",
     "StandardisedEffect",
     "StudyData",
+    "Subgroups",
     "TakeUp",
     "TrialDesign",
     "__version__",

@@ -19,6 +19,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "power": ("impactkit.estimators.power", "Power"),
     "minimum_detectable_effect": ("impactkit.estimators.detectable", "MinimumDetectableEffect"),
     "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
+    "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
+    "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

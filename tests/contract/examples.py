@@ -188,6 +188,39 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             meant="health",
         ),
     ),
+    "subgroups": (
+        Example(
+            "plain",
+            lambda declared: (ik.Subgroups(name=TARGET, outcome=("worked", "health"), by="sex"),),
+            misspelt=ik.Subgroups(name=TARGET, outcome="health", by="sexx"),
+            meant="sex",
+        ),
+        Example(
+            "several columns",
+            lambda declared: (
+                ik.Subgroups(
+                    name=TARGET,
+                    outcome="weeks",
+                    by=("sex", "group"),
+                    covariates=("age",),
+                    adjustment="ancova",
+                    adjust="holm",
+                ),
+            ),
+        ),
+    ),
+    "money_outcome": (
+        Example(
+            "plain",
+            lambda declared: (ik.MoneyOutcome(name=TARGET, outcome="earned", top_code=0.95, quantiles=(0.5, 0.75)),),
+            misspelt=ik.MoneyOutcome(name=TARGET, outcome="earnd", top_code=0.95),
+            meant="earned",
+        ),
+        Example(
+            "adjusted",
+            lambda declared: (ik.MoneyOutcome(name=TARGET, outcome="earned", top_code=0.9, covariates=("age", "sex")),),
+        ),
+    ),
     "cross_tab": (
         Example(
             "people",

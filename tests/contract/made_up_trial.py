@@ -64,6 +64,7 @@ def people(n: int = 192, seed: int = 20) -> pd.DataFrame:
             "w_health": np.where(np.isnan(health), np.nan, rng.uniform(0.5, 3, n).round(3)),
             "enrolled": np.where(treated, np.arange(n) % 4 > 0, np.arange(n) % 9 == 0).astype(int),
             "twice": rng.integers(1, 3, n),
+            "earned": np.where(rng.random(n) < 0.3, 0.0, rng.lognormal(9 + 0.2 * treated, 0.6, n).round()),
         }
     )
 
@@ -82,6 +83,7 @@ def design(*features: str, **options: Any) -> ik.TrialDesign:
             ik.Outcome(name="trained", kind="binary"),
             ik.Outcome(name="health", kind="index"),
             ik.Outcome(name="weeks", kind="duration", unit="weeks"),
+            ik.Outcome(name="earned", kind="money"),
         ),
     )
     return base.replace(**{**declared, **options})

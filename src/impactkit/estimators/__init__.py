@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.money_outcome import MoneyOutcome
     from impactkit.estimators.multiplicity import Multiplicity
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
+    from impactkit.estimators.subgroups import Subgroups
     from impactkit.estimators.takeup import TakeUp
 
 __all__ = [
@@ -29,10 +31,12 @@ __all__ = [
     "Flow",
     "IntentToTreat",
     "MinimumDetectableEffect",
+    "MoneyOutcome",
     "Multiplicity",
     "OddsRatios",
     "Power",
     "StandardisedEffect",
+    "Subgroups",
     "TakeUp",
 ]
 
@@ -45,10 +49,12 @@ _HOMES = {
     "Flow": "flow",
     "IntentToTreat": "itt",
     "MinimumDetectableEffect": "detectable",
+    "MoneyOutcome": "money_outcome",
     "Multiplicity": "multiplicity",
     "OddsRatios": "odds_ratios",
     "Power": "power",
     "StandardisedEffect": "standardised",
+    "Subgroups": "subgroups",
     "TakeUp": "takeup",
 }
 

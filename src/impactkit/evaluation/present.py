@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from impactkit.report.style import Style
 
 __all__ = [
+    "Layout",
     "disclosed",
     "labels_of",
     "make_figure",
@@ -71,7 +72,10 @@ def has_effects(frame: pd.DataFrame) -> bool:
     return any(is_effect(measure) and not is_test(measure) for measure in frame["measure"])
 
 
-def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table:
+Layout = Literal["auto", "stacked", "wide", "trial"]
+
+
+def make_table(result: EvaluationResult, name: str, style: str | Style, layout: Layout = "auto") -> Table:
     """Build one table of a result."""
     frames = disclosed(result)
     labels = labels_of(result)
@@ -79,8 +83,18 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
         return _odds_table(frames, style, labels)
     if name == "impacts":
         frames = _effects_apart(frames)
-        adjusted = adjusted_p_values(result, frames)
-        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=adjusted)
+        design = result.plan.design
+        titled = layout == "trial" and design is not None and design.evidence == "randomised"
+        return impacts_table(
+            frames.tidy,
+            frames.glance,
+            frames.notes,
+            style,
+            subtitle=result.plan.title if titled else "",
+            labels=labels,
+            layout=layout,
+            adjusted=adjusted_p_values(result, frames),
+        )
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":

@@ -19,6 +19,7 @@ from impactkit.report.labels import Labels
 from impactkit.report.rounding import decimal_text, is_missing
 from impactkit.report.style import RATIO_MEASURES, Statistic, Style, get_style
 from impactkit.report.table import Cell, Column, Row, RowGroup, Table
+from impactkit.report.trial_grid import trial_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def impacts_table(
     title: str = "",
     subtitle: str = "",
     labels: Labels | None = None,
-    layout: Literal["auto", "stacked", "wide"] = "auto",
+    layout: Literal["auto", "stacked", "wide", "trial"] = "auto",
     across: Literal["auto", "population", "analysis"] = "auto",
     analyses: Iterable[str] | None = None,
     outcomes: Iterable[str] | None = None,
@@ -76,8 +77,9 @@ def impacts_table(
         A line under the title.
     labels : Labels, optional
         Display names.
-    layout : {"auto", "stacked", "wide"}
-        Stacked when there is something to set side by side and the grid has no holes; else wide.
+    layout : {"auto", "stacked", "wide", "trial"}
+        Stacked when there is something to set side by side and the grid has no holes; else wide. ``"trial"`` has one
+        row per outcome and one column per population.
     across : {"auto", "population", "analysis"}
         What stands side by side in the stacked layout: populations when there are several, else analyses.
     analyses, outcomes, populations : iterable of str, optional
@@ -127,7 +129,10 @@ def impacts_table(
 
     side = builder.side() if across == "auto" else across
     stacked = layout == "stacked" or (layout == "auto" and builder.grid_is_full(side))
-    columns, groups = builder.stacked(side) if stacked else builder.wide()
+    if layout == "trial":
+        columns, groups = trial_grid(builder)
+    else:
+        columns, groups = builder.stacked(side) if stacked else builder.wide()
     return Table(
         key=key,
         title=f"{heading}: {title}" if title else heading,
