@@ -78,9 +78,9 @@ lock: ## Make requirements/*.txt anew from pyproject.toml (UPGRADE=--upgrade for
 	echo "requirements/bench.txt ..."; \
 	"$$uv" $(COMPILE) --group build --group bench -c requirements/lock.txt -o requirements/bench.txt; \
 	echo "requirements/floors.txt ..."; \
-	"$$uv" $(COMPILE) --resolution lowest-direct --group build --group test -o requirements/floors.txt; \
+	"$$uv" $(COMPILE) --resolution lowest-direct --extra data --group build --group test -o requirements/floors.txt; \
 	echo "requirements/pandas3.txt ..."; \
-	echo 'pandas>=3' | "$$uv" $(COMPILE) - --group build --group test -o requirements/pandas3.txt
+	echo 'pandas>=3' | "$$uv" $(COMPILE) - --extra data --group build --group test -o requirements/pandas3.txt
 
 clean: ## Remove what was built or cached (the .venv folders stay)
 	@rm -rf build dist out htmlcov docs/_build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

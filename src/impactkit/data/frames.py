@@ -239,6 +239,13 @@ def _read_file(path: Path, words: str, keys: Sequence[str]) -> Columns:
         raise DataError([f'the file "{path.name}" is not UTF-8 text: save it as "CSV UTF-8"']) from None
 
 
+def _exact_digits() -> dict[str, Any]:
+    """Ask pandas 2 to read the digits in the file as the number they are, to the last bit; pandas 3 always does."""
+    import pandas as pd
+
+    return {"float_precision": "round_trip"} if pd.__version__.startswith("2.") else {}
+
+
 def _read_csv(path: Path, words: str, keys: Sequence[str]) -> Columns:
     import pandas as pd
 
@@ -249,7 +256,7 @@ def _read_csv(path: Path, words: str, keys: Sequence[str]) -> Columns:
             na_values=list(NO_ANSWER),
             encoding="utf-8-sig",
             low_memory=False,
-            float_precision="round_trip",  # the digits in the file are the number, to the last bit
+            **_exact_digits(),
         )
     except pd.errors.EmptyDataError:
         raise DataError([f'the file "{path.name}" is empty: a first line with column names was expected']) from None
