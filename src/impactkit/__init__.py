@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
-    from impactkit.estimators import Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import Attrition, Combination, CrossTab, IntentToTreat, StandardisedEffect
     from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
@@ -46,6 +46,7 @@ __all__ = [
     "HC1",
     "HC2",
     "HC3",
+    "Attrition",
     "BeforeAfterDesign",
     "BreakEven",
     "Combination",

@@ -8,6 +8,7 @@ from __future__ import annotations
 ANALYSES: dict[str, tuple[str, str]] = {
     "intent_to_treat": ("impactkit.estimators.itt", "IntentToTreat"),
     "standardised_effect": ("impactkit.estimators.standardised", "StandardisedEffect"),
+    "attrition": ("impactkit.estimators.attrition", "Attrition"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "combination": ("impactkit.estimators.combination", "Combination"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),

@@ -6,14 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impactkit.estimators.attrition import Attrition
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.standardised import StandardisedEffect
 
-__all__ = ["Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = ["Attrition", "Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
 
 _HOMES = {
+    "Attrition": "attrition",
     "Combination": "combination",
     "CrossTab": "crosstab",
     "IntentToTreat": "itt",

@@ -58,6 +58,8 @@ MEASURES: dict[str, Measure] = {
         Measure("cost_per_client", null=_NO_NULL, is_effect=False),
         Measure("break_even", null=_NO_NULL, is_effect=False),
         Measure("net_benefit"),
+        Measure("tipping_point", null=_NO_NULL, is_effect=False),
+        Measure("effective_n", null=_NO_NULL, is_effect=False),
         Measure("chi_square", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("likelihood_ratio", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("fisher_exact", is_effect=False, is_test=True, null=_NO_NULL),
