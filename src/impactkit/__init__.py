@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
     from impactkit.estimators import Attrition, Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.results import Estimates
@@ -65,6 +66,7 @@ __all__ = [
     "Money",
     "NormDesign",
     "Outcome",
+    "OutcomeLimits",
     "Plan",
     "Population",
     "RowRef",

@@ -36,6 +36,7 @@ PUBLIC: dict[str, str] = {
     "RowRef": "impactkit.analysis",
     "CostEntry": "impactkit.econ",
     "CountRow": "impactkit.estimators.crosstab",
+    "OutcomeLimits": "impactkit.estimators.attrition",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",
     "EvaluationResult": "impactkit.evaluation",

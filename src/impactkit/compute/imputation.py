@@ -16,6 +16,7 @@ __all__ = ["ImputationKind", "Pooled", "barnard_rubin", "impute", "nearest_donor
 
 ImputationKind = Literal["normal", "matching", "logistic"]
 
+SAME = 1e-9  # predictions closer than this share of the outcome's range are one
 DONORS = 5  # as in mice: few enough to be alike, enough to vary
 
 
@@ -96,7 +97,8 @@ def impute(
     centre = known @ coef
     if level is not None and codes is not None:
         centre = centre + level.mean[codes[observed]]
-    donors, values = _sorted_donors(centre, y[observed])
+    grid = float(np.ptp(y[observed])) * SAME
+    donors, values = _sorted_donors(_on_grid(centre, grid), y[observed])
     for place in range(m):
         sigma = np.sqrt(squares / rng.chisquare(left))
         scale = 1.0 if codes is not None else sigma
@@ -109,7 +111,9 @@ def impute(
         if kind == "normal":
             drawn[place] = mean + noise * rng.standard_normal(len(mean))
         else:
-            drawn[place] = nearest_donors(donors=donors, values=values, targets=mean, rng=rng)
+            drawn[place] = nearest_donors(
+                donors=donors, values=values, targets=_on_grid(mean, grid), rng=rng
+            )
     return drawn
 
 
@@ -149,6 +153,11 @@ def _clustered_root(basis: FloatArray, residuals: FloatArray, codes: npt.NDArray
     values, vectors = np.linalg.eigh(scores.T @ scores * used / (used - 1.0))
     spread: FloatArray = root @ (vectors * np.sqrt(np.clip(values, 0.0, None)))
     return spread
+
+
+def _on_grid(values: FloatArray, grid: float) -> FloatArray:
+    """Round predictions, so that people with the same covariates are tied whatever their last digit."""
+    return values if grid == 0.0 else np.asarray(np.round(values / grid) * grid)
 
 
 def _sorted_donors(centre: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
