@@ -65,7 +65,7 @@ def test_a_floor_caps_the_weights_and_is_counted():
 
 
 def test_weighting_cells_is_poststratification():
-    """With one binary covariate the weighted mean is the cell means at the arm's own shares, and so is its influence."""
+    """With one binary covariate the weighted mean is the cell means at the arm's shares, and so is its influence."""
     rng = np.random.default_rng(4)
     x = rng.integers(0, 2, 500).astype(float)
     y = 2 * x + rng.normal(size=500)
@@ -211,7 +211,9 @@ def test_critical_value_against_r(case):
 def test_critical_value_closed_forms():
     assert imbens_manski(width=0.0, largest_error=2.0, conf_level=0.9) == pytest.approx(norm.ppf(0.95), abs=ROOTS)
     assert imbens_manski(width=1e9, largest_error=2.0, conf_level=0.9) == pytest.approx(norm.ppf(0.9), abs=ROOTS)
-    assert imbens_manski(width=0.0, largest_error=1.0, conf_level=0.95, df=7) == pytest.approx(t.ppf(0.975, 7), abs=ROOTS)
+    assert imbens_manski(width=0.0, largest_error=1.0, conf_level=0.95, df=7) == pytest.approx(
+        t.ppf(0.975, 7), abs=ROOTS
+    )
     assert np.isnan(imbens_manski(width=1.0, largest_error=0.0, conf_level=0.95))
 
 
@@ -241,7 +243,9 @@ def test_rubin_and_barnard_rubin_against_mice():
         coefs.append(beta)
         within.append(bread * ((y - X @ beta) ** 2).sum() / (len(y) - 3))
     found = rubin(
-        estimates=np.array(coefs)[:, 1:], within=np.mean(within, axis=0)[1:, 1:], complete_df=np.full(2, len(DATA) - 3.0)
+        estimates=np.array(coefs)[:, 1:],
+        within=np.mean(within, axis=0)[1:, 1:],
+        complete_df=np.full(2, len(DATA) - 3.0),
     )
     for place, term in enumerate(("z", "age")):
         row = EXPECTED.loc[f"pool/{term}"]
@@ -265,9 +269,7 @@ def test_nearest_donors_are_the_nearest_and_ties_are_all_drawn():
         found = nearest_donors(donors=donors, values=donors, targets=targets, rng=rng)
         fifth = np.sort(np.abs(donors - targets[:, None]), axis=1)[:, 4]
         assert (np.abs(found - targets) <= fifth + EXACT).all()
-    tied = nearest_donors(
-        donors=np.repeat([0.0, 1.0], 50), values=np.arange(100.0), targets=np.zeros(4000), rng=rng
-    )
+    tied = nearest_donors(donors=np.repeat([0.0, 1.0], 50), values=np.arange(100.0), targets=np.zeros(4000), rng=rng)
     assert set(tied) == set(range(50))
     few = nearest_donors(donors=np.array([1.0, 2.0]), values=np.array([5.0, 6.0]), targets=np.zeros(50), rng=rng)
     assert set(few) == {5.0, 6.0}

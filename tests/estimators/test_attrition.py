@@ -46,7 +46,7 @@ def rows(result: ik.EvaluationResult) -> pd.DataFrame:
     return result.tidy().set_index("term")
 
 
-# --- against other implementations ------------------------------------------------------------------------------------
+# --- against other implementations ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -78,7 +78,7 @@ def test_imputation_agrees_with_mice_within_monte_carlo_error(ours, theirs):
     assert found["std_error"] == pytest.approx(EXPECTED.loc[f"mice/{theirs}", "std_error"], rel=0.03)
 
 
-# --- complete cases, arithmetic ---------------------------------------------------------------------------------------
+# --- complete cases, arithmetic -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("adjustment", ["none", "ancova", "lin"])
@@ -182,7 +182,7 @@ def test_one_covariance_over_the_rows_of_the_same_imputations():
     np.testing.assert_allclose(np.diagonal(result.covariance()), found.working_se**2, rtol=1e-10)
 
 
-# --- what must hold of any trial --------------------------------------------------------------------------------------
+# --- what must hold of any trial ------------------------------------------------------------------------------------
 
 
 def made(seed: int, *, n: int = 80, missing: bool = True) -> pd.DataFrame:
@@ -222,7 +222,12 @@ def test_swapping_the_arms_flips_the_signs(seed, place):
     data = made(seed)
     spec = attrition(limits=WIDE, methods=("weighting", "lee", "worst_case"))
     one, two = rows(fit(spec, data, **DESIGNS[place])), rows(fit(spec, data, treated=0, control=1, **DESIGNS[place]))
-    mirror = {"lee_lower": "lee_upper", "worst_lower": "worst_upper", "lee_upper": "lee_lower", "worst_upper": "worst_lower"}
+    mirror = {
+        "lee_lower": "lee_upper",
+        "worst_lower": "worst_upper",
+        "lee_upper": "lee_lower",
+        "worst_upper": "worst_lower",
+    }
     for term in ("complete_case", "weighting", "response_difference", *BOUNDS):
         other = two.loc[mirror.get(term, term)]
         assert one.loc[term, "estimate"] == pytest.approx(-other["estimate"], abs=1e-9)
@@ -249,7 +254,7 @@ def test_scale_and_shift_of_the_outcome():
         assert two.loc[term, "estimate"] == pytest.approx(10 * one.loc[term, "estimate"], rel=1e-7)
 
 
-# --- bad input ----------------------------------------------------------------------------------------------------------
+# --- bad input ------------------------------------------------------------------------------------------------------
 
 
 def test_an_arm_without_outcomes_is_said_and_response_still_counted():
@@ -301,7 +306,7 @@ def test_several_arms_have_their_own_rows_and_verdicts():
     found = rows(result)
     assert {"weighting: 1", "weighting: 2", "lee_lower: 2", "tipping_treated: 1", "response: 0"} <= set(found.index)
     said = result.notes()["reason"]
-    assert said.str.startswith("Verdict on 1").sum() == said.str.startswith("Verdict on 2").sum() == 1
+    assert said.str.startswith("Verdict on score, 1:").sum() == said.str.startswith("Verdict on score, 2:").sum() == 1
     pair = data[data["arm"] != 2]
     alone = rows(fit(attrition(methods=("weighting", "lee")), pair, arm="arm"))
     for term in ("complete_case", "weighting", "lee_lower", "lee_upper"):
@@ -331,7 +336,7 @@ def test_linearised_errors_are_refused():
         fit(attrition(inference=ik.Linearised()))
 
 
-# --- verdict ------------------------------------------------------------------------------------------------------------
+# --- verdict --------------------------------------------------------------------------------------------------------
 
 
 def test_verdicts_follow_their_rule():

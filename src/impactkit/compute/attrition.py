@@ -85,7 +85,7 @@ def fit_logistic(*, Z: FloatArray, y: FloatArray, weights: FloatArray | None = N
             break
         last = found
     p = _expit(eta)
-    scale = np.sqrt((own * p * (1.0 - p)))[:, None]
+    scale = np.sqrt(own * p * (1.0 - p))[:, None]
     information = (Z * scale).T @ (Z * scale)
     inverse = np.zeros((columns, columns))
     kept = np.flatnonzero(~aliased)

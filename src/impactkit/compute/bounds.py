@@ -212,9 +212,7 @@ def _to_joint_shares(
     return factor
 
 
-def _centred(
-    influence: FloatArray, treated: npt.NDArray[np.bool_], bins: npt.NDArray[np.signedinteger]
-) -> FloatArray:
+def _centred(influence: FloatArray, treated: npt.NDArray[np.bool_], bins: npt.NDArray[np.signedinteger]) -> FloatArray:
     """Centre within bin and arm, and scale by sqrt(n / (n - 1)); NaN where somebody is alone."""
     pair = np.unique(2 * bins.astype(np.intp) + treated, return_inverse=True)[1]
     sizes = np.bincount(pair)

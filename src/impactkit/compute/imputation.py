@@ -63,8 +63,8 @@ def impute(
     augmentation of White, Daniel and Royston (2010) against separation.
 
     With clusters the residual is :math:`u_g + e` with moment estimates of both variances; :math:`u_g` is drawn from its
-    normal posterior given the cluster's residuals, and :math:`\beta_*` from the clustered sandwich. Approximate, and
-    checked by simulation.
+    normal posterior given the cluster's residuals from :math:`\beta_*`, itself drawn from the clustered
+    sandwich. Approximate, and checked by simulation.
 
     References
     ----------
@@ -96,7 +96,7 @@ def impute(
     drawn = np.empty((m, int(missing.sum())))
     centre = known @ coef
     if level is not None and codes is not None:
-        centre = centre + level.mean[codes[observed]]
+        centre = centre + level.mean(residuals, codes[observed])[codes[observed]]
     grid = float(np.ptp(y[observed])) * SAME
     donors, values = _sorted_donors(_on_grid(centre, grid), y[observed])
     for place in range(m):
@@ -106,22 +106,22 @@ def impute(
         mean = Z[missing] @ beta
         noise = sigma
         if level is not None and codes is not None:
-            mean = mean + level.draw(rng)[codes[missing]]
+            gaps = y[observed] - known @ beta  # intercepts follow the drawn coefficients
+            mean = mean + level.draw(gaps, codes[observed], rng)[codes[missing]]
             noise = level.within * np.sqrt(left / rng.chisquare(left))
         if kind == "normal":
             drawn[place] = mean + noise * rng.standard_normal(len(mean))
         else:
-            drawn[place] = nearest_donors(
-                donors=donors, values=values, targets=_on_grid(mean, grid), rng=rng
-            )
+            drawn[place] = nearest_donors(donors=donors, values=values, targets=_on_grid(mean, grid), rng=rng)
     return drawn
 
 
 @dataclass(frozen=True, slots=True)
 class _ClusterLevel:
-    """Intercepts of clusters: posterior means and errors given the residuals."""
+    """Intercepts of clusters: how far the mean residual of each is shrunk, and the error that is left."""
 
-    mean: FloatArray
+    sizes: FloatArray
+    shrink: FloatArray
     error: FloatArray
     within: float
 
@@ -138,13 +138,20 @@ class _ClusterLevel:
         even = (n - float((sizes**2).sum()) / n) / max(used - 1, 1)
         between = max((float((sizes * means**2).sum()) / max(used - 1, 1) - within) / even, 0.0) if even > 0 else 0.0
         shrink = np.divide(sizes * between, sizes * between + within, out=np.zeros(groups), where=within > 0)
-        return cls(shrink * means, np.sqrt(between * (1.0 - shrink)), float(np.sqrt(within)))
+        return cls(sizes, shrink, np.sqrt(between * (1.0 - shrink)), float(np.sqrt(within)))
 
-    def draw(self, rng: np.random.Generator) -> FloatArray:
-        return self.mean + self.error * rng.standard_normal(len(self.mean))
+    def mean(self, residuals: FloatArray, codes: npt.NDArray[np.intp]) -> FloatArray:
+        totals = np.bincount(codes, weights=residuals, minlength=len(self.sizes))
+        found: FloatArray = self.shrink * totals / np.maximum(self.sizes, 1.0)
+        return found
+
+    def draw(self, residuals: FloatArray, codes: npt.NDArray[np.intp], rng: np.random.Generator) -> FloatArray:
+        return self.mean(residuals, codes) + self.error * rng.standard_normal(len(self.sizes))
 
 
-def _clustered_root(basis: FloatArray, residuals: FloatArray, codes: npt.NDArray[np.intp], root: FloatArray) -> FloatArray:
+def _clustered_root(
+    basis: FloatArray, residuals: FloatArray, codes: npt.NDArray[np.intp], root: FloatArray
+) -> FloatArray:
     """Give a root of the clustered sandwich of the coefficients (CR1)."""
     groups = int(codes.max()) + 1
     scores = np.zeros((groups, basis.shape[1]))
@@ -189,7 +196,9 @@ def nearest_donors(
     k = min(k, d)
     low = np.searchsorted(donors, targets, side="left")
     high = np.searchsorted(donors, targets, side="right")
-    start = np.clip(low - k, 0, d - k)  # the window of k nearest slides up while the next donor is nearer than the first
+    start = np.clip(
+        low - k, 0, d - k
+    )  # the window of k nearest slides up while the next donor is nearer than the first
     for _ in range(k):
         following = np.minimum(start + k, d - 1)
         better = (start + k < d) & (np.abs(donors[following] - targets) < np.abs(donors[start] - targets))
@@ -229,7 +238,9 @@ def _augmented(Z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, Fl
     if not len(varying):  # the constant alone: one row of each answer
         varying = np.array([0])
     rows = np.repeat(means[None], 4 * len(varying), axis=0)
-    rows[np.arange(len(rows)), np.repeat(varying, 4)] += np.repeat(spread[varying], 4) * np.tile([1, 1, -1, -1], len(varying))
+    rows[np.arange(len(rows)), np.repeat(varying, 4)] += np.repeat(spread[varying], 4) * np.tile(
+        [1, 1, -1, -1], len(varying)
+    )
     extra = np.tile([0.0, 1.0], 2 * len(varying))
     weights = np.concatenate([np.ones(len(Z)), np.full(len(rows), (len(varying) + 1) / len(rows))])
     return np.concatenate([Z, rows]), np.concatenate([y, extra]), weights
@@ -278,7 +289,9 @@ def rubin(*, estimates: FloatArray, within: FloatArray, complete_df: FloatArray)
     own = np.array([total[row, row] for row in range(len(mean))])
     with np.errstate(divide="ignore", invalid="ignore"):
         lost = np.where(own > 0, (1.0 + 1.0 / m) * np.diagonal(between) / own, 0.0)
-    df = np.array([barnard_rubin(m=m, lost=float(a), complete_df=float(b)) for a, b in zip(lost, complete_df, strict=True)])
+    df = np.array(
+        [barnard_rubin(m=m, lost=float(a), complete_df=float(b)) for a, b in zip(lost, complete_df, strict=True)]
+    )
     return Pooled(mean, within, between, total, df)
 
 

@@ -49,7 +49,7 @@ class OutcomeLimits(Spec):
 
 
 class Attrition(Analysis):
-    """Who is missing, what each way of dealing with it gives, and whether the conclusion survives: one table.
+    r"""Who is missing, what each way of dealing with it gives, and whether the conclusion survives: one table.
 
     Use it beside every headline whose outcome is missing for some people. Strata, clusters, weights and populations
     are those of the design.
@@ -74,9 +74,11 @@ class Attrition(Analysis):
         Response probabilities below it are raised to it in the weights; the number of people is noted.
     imputations : int
         At least 20. They need ``fit(seed=…)``.
-    imputation_model : {"matching", "normal"}
-        For outcomes that are not binary: predictive mean matching with five donors, or Bayesian linear regression.
-        Binary outcomes are imputed by Bayesian logistic regression, or by matching in a design with clusters.
+    imputation_model : {"normal", "matching"}
+        For outcomes that are not binary: Bayesian linear regression, or predictive mean matching with five donors,
+        whose values are all possible ones but whose intervals are a little short. Binary outcomes are imputed by
+        Bayesian logistic regression; in a design with clusters by the linear model, unrounded, because it can carry
+        the clusters.
     tighten_by : tuple of str
         Columns of groups within which Lee bounds are formed (crossed with the design's strata) and then averaged.
     limits : tuple of OutcomeLimits
@@ -102,7 +104,7 @@ class Attrition(Analysis):
     Notes
     -----
     *Weighting*: response is modelled by logistic regression within each arm; respondents are weighted by
-    :math:`d_i/\\hat p_i`. The influence values include the estimation of the response model.
+    :math:`d_i/\hat p_i`. The influence values include the estimation of the response model.
 
     *Imputation*: within arm, from covariates, strata and membership of the declared populations; one set of
     imputations serves all populations of an outcome. Rubin's rules with Barnard and Rubin's degrees of freedom. The
@@ -162,7 +164,7 @@ class Attrition(Analysis):
     adjustment: Adjustment = "none"
     trim: Probability | None = None
     imputations: Annotated[int, Field(strict=True, ge=FEWEST_IMPUTATIONS)] = FEWEST_IMPUTATIONS
-    imputation_model: Literal["matching", "normal"] = "matching"
+    imputation_model: Literal["normal", "matching"] = "normal"
     tighten_by: tuple[ColumnName, ...] = ()
     limits: tuple[OutcomeLimits, ...] = ()
     tipping: tuple[TippingArm, ...] = ("treated",)

@@ -79,7 +79,9 @@ def group_sums(influence: RowInfluence, study: StudyData, inference: Inference) 
     if carries_clusters(inference) and study.clusters is not None:
         codes = study.clusters if influence.index is None else study.clusters[influence.index]
         inside = codes >= 0
-        return np.bincount(codes[inside], weights=influence.values[inside], minlength=int(study.clusters.max()) + 1)
+        size = int(study.clusters.max()) + 1
+        sums = np.bincount(codes[inside], weights=influence.values[inside], minlength=size)
+        return np.asarray(sums, dtype=np.float64)
     dense = np.zeros(study.n)
     dense[slice(None) if influence.index is None else influence.index] = influence.values
     return dense
@@ -173,7 +175,9 @@ def response_test(at: Assigned, study: StudyData, inference: Inference) -> tuple
     turned = vectors[:, kept].T @ (coef / safe)
     statistic = float((turned**2 / roots[kept]).sum())
     clustered = isinstance(inference, CR2) and at.clusters is not None
-    free = float(len(np.unique(at.clusters)) - 1) if clustered else float(found.residual_df)
+    free = float(found.residual_df)
+    if isinstance(inference, CR2) and at.clusters is not None:
+        free = float(len(np.unique(at.clusters)) - 1)
     if free - rank + 1 <= 0:
         what = "clusters" if clustered else "people"
         raise NotEstimableError(f"{rank} differences in response cannot be tested jointly with so few {what}")
@@ -230,7 +234,9 @@ def weight_people(at: Assigned, floor: float | None) -> Weighted:
     return Weighted(found, weights, float(weights.sum() ** 2 / (weights**2).sum()))
 
 
-def weighted_line(at: Assigned, weighted: Weighted, study: StudyData, inference: Inference, term: int, cell: float) -> Line:
+def weighted_line(
+    at: Assigned, weighted: Weighted, study: StudyData, inference: Inference, term: int, cell: float
+) -> Line:
     """Effect among respondents weighted to everybody assigned, its errors counting the estimated weights."""
     rows, matrix = at.responded, at.matrix[at.responded]
     y = at.values[rows][:, None]
@@ -306,7 +312,7 @@ def draw_imputations(
     if column.spec.kind != "binary":
         kind: Literal["normal", "matching", "logistic"] = spec.imputation_model
     else:
-        kind = "logistic" if clusters is None else "matching"
+        kind = "logistic" if clusters is None else "normal"
     started, told = time.monotonic(), False
     codes = np.unique(arm[everyone])
     for done, code in enumerate(codes):
@@ -547,10 +553,9 @@ def worst_lines(
     """
     low, high = limits
     seen = at.values[at.responded]
-    outside = int(((seen < low) | (seen > high)).sum())
-    if outside:
+    if ((seen < low) | (seen > high)).any():
         raise NotEstimableError(
-            f"{outside} observed outcomes lie outside the declared limits {low:g} to {high:g}: correct the limits"
+            f"some observed outcomes lie outside the declared limits {low:g} to {high:g}: correct the limits"
         )
     control = at.arm == 0
     filled = [

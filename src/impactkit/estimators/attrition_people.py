@@ -95,7 +95,7 @@ class Assigned:
         return mask
 
     def smallest_response(self) -> float:
-        """Give the smallest count of people with, or without, the outcome in an arm; an arm without gaps tells nothing."""
+        """Give the smallest count of people with, or without, the outcome in an arm; no gap tells of nobody."""
         sizes = [
             int(np.count_nonzero((self.arm == code) & kind))
             for code in np.unique(self.arm)
@@ -184,4 +184,4 @@ def _dummies(codes: NDArray[np.int32] | None, n: int) -> NDArray[np.float64]:
     if codes is None:
         return np.zeros((n, 0))
     present = np.unique(codes)
-    return (codes[:, None] == present[1:]).astype(np.float64)
+    return np.asarray(codes[:, None] == present[1:], dtype=np.float64)

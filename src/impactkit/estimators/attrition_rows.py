@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impactkit.analysis import CR2, Inference, choose_inference
+from impactkit.analysis import Inference, choose_inference
+from impactkit.design import ALL
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.attrition_methods import (
     Completed,
     Line,
     completed_rows,
     draw_imputations,
-    group_sums,
     lee_lines,
     response_lines,
     response_test,
@@ -46,6 +46,7 @@ _BOUNDS = (
     "bound's own"
 )
 _UNCLEAR = 0.05
+_SMALL = 10
 
 
 @dataclass(slots=True)
@@ -91,7 +92,9 @@ class _Rows:
         self.add(at, term, measure, unit, _BLANK)
         self.note(at, term, "estimate", reason)
 
-    def figure(self, at: tuple[str, str], term: str, measure: str, unit: str, value: float, n: float, cell: float) -> int:
+    def figure(
+        self, at: tuple[str, str], term: str, measure: str, unit: str, value: float, n: float, cell: float
+    ) -> int:
         """Add a number that describes the sample: it has no error, and so its influence is not a number."""
         nobody = RowInfluence(np.array([0]), np.array([np.nan]))
         place = self.add(at, term, measure, unit, Line(value, np.nan, np.nan, n, nobody, cell))
@@ -118,7 +121,7 @@ class _Rows:
         )
 
     def _extra(self) -> NDArray[np.float64] | None:
-        """Give what Rubin's total covariance has beyond the mean influence values, over rows of the same imputations."""
+        """Give what Rubin's covariance has beyond the mean influence values, over rows of the same imputations."""
         if not any(self.shared):
             return None
         whole = np.zeros((len(self.keys), len(self.keys)))
@@ -126,8 +129,12 @@ class _Rows:
             for one, left in group:
                 for other, right in group:
                     m = len(left.estimates)
-                    own = float((left.sums * right.sums).sum(axis=1).mean() - left.sums.mean(axis=0) @ right.sums.mean(axis=0))
-                    spread = float((left.estimates - left.estimates.mean()) @ (right.estimates - right.estimates.mean()))
+                    own = float(
+                        (left.sums * right.sums).sum(axis=1).mean() - left.sums.mean(axis=0) @ right.sums.mean(axis=0)
+                    )
+                    spread = float(
+                        (left.estimates - left.estimates.mean()) @ (right.estimates - right.estimates.mean())
+                    )
                     whole[one, other] = own + (1 + 1 / m) * spread / (m - 1)
         return whole
 
@@ -141,7 +148,9 @@ def workbench(spec: Attrition, study: StudyData) -> Estimates:
     rows.remarks += base.remarks
     for source, count in filled.missing:
         rows.remarks.append(
-            spec.note(f"`{source}` is missing for {count} people; it is set to its mean and marked by a column of its own")
+            spec.note(
+                f"`{source}` is missing for {_few(count)}; it is set to its mean and marked by a column of its own"
+            )
         )
     populations = spec.chosen_populations(study.design)
     imputed: dict[str, NDArray[np.float64] | str] = {}
@@ -184,7 +193,12 @@ def _one(
     people: Assigned | None = None
     try:
         people = assigned_people(
-            spec, study, outcome=outcome, population=population, filled=filled, dropped=_dropped(rows, outcome, population)
+            spec,
+            study,
+            outcome=outcome,
+            population=population,
+            filled=filled,
+            dropped=_dropped(rows, outcome, population),
         )
     except NotEstimableError as reason:
         why = why or str(reason)
@@ -259,7 +273,7 @@ def _methods(
     if "lee" in spec.methods:
         _lee(rows, at, people, labels, seen, cells, gaps)
     if "worst_case" in spec.methods and limits is None:
-        rows.note(at, "", "", "no worst case: give the outcome's limits in `limits`")
+        rows.note(at, "", "", f"no worst case of {at[0]}: give the outcome's limits in `limits`")
     elif "worst_case" in spec.methods and limits is not None:
         for place, label in enumerate(labels):
             terms_of = [_term(name, label, labels) for name in ("worst_lower", "worst_upper")]
@@ -280,9 +294,17 @@ def _methods(
             for arm in spec.tipping:
                 term = _term(f"tipping_{arm}", label, labels)
                 if not people.missing.any():
-                    rows.missing(at, term, unit, "nobody's outcome is missing, so nothing can be shifted", measure="tipping_point")
+                    rows.missing(
+                        at,
+                        term,
+                        unit,
+                        "nobody's outcome is missing, so nothing can be shifted",
+                        measure="tipping_point",
+                    )
                 elif not done or isinstance(imputed, str) or imputed is None:
-                    rows.missing(at, term, unit, "it starts from imputations, and there are none", measure="tipping_point")
+                    rows.missing(
+                        at, term, unit, "it starts from imputations, and there are none", measure="tipping_point"
+                    )
                 else:
                     _tipping(rows, at, people, term, arm, place, done[place], imputed, limits, cells[place])
     if effective is not None:
@@ -336,8 +358,8 @@ def _direction(trimmed: NDArray[np.float64], label: str, control: str, gap: Line
     if len(trimmed) == 1:
         more, moves = (label, "raise") if up else (control, "lower")
         said = (
-            f"more people respond in arm {more}, and {abs(float(trimmed[0])):.1%} of its respondents are trimmed; the bounds "
-            f"hold if allocation to {label} can only {moves} anybody's response"
+            f"more people respond in arm {more}, and {abs(float(trimmed[0])):.1%} of its respondents are trimmed; the "
+            f"bounds hold if allocation to {label} can only {moves} anybody's response"
         )
     else:
         said = (
@@ -361,9 +383,7 @@ def _tipping(
     limits: tuple[float, float] | None,
     cell: float,
 ) -> None:
-    found = tip(
-        people, completed, imputed, arm=arm, term=place + 1, conf_level=rows.spec.conf_level, limits=limits
-    )
+    found = tip(people, completed, imputed, arm=arm, term=place + 1, conf_level=rows.spec.conf_level, limits=limits)
     whose = {"treated": "the treated arm", "control": "the control arm", "both": "both arms"}[arm]
     if not np.isfinite(found.shift):
         rows.missing(
@@ -371,7 +391,7 @@ def _tipping(
             measure="tipping_point",
         )  # fmt: skip
         return
-    rows.figure(at, term, "tipping_point", people.outcome.unit, found.shift, float(people.missing.sum()), cell)
+    rows.figure(at, term, "tipping_point", people.outcome.unit, found.shift, _lost(people, arm, place + 1), cell)
     change = "stops being" if found.significant else "becomes"
     said = (
         f"the imputed effect {change} significant when the missing outcomes of {whose} are "
@@ -382,18 +402,26 @@ def _tipping(
     rows.note(at, term, "", said)
 
 
-def _say_weights(rows: _Rows, at: tuple[str, str], people: Assigned, factors: NDArray[np.float64], trimmed: int) -> None:
+def _lost(people: Assigned, arm: str, term: int) -> float:
+    """Count the people whose outcomes are shifted."""
+    sides = {"treated": (term,), "control": (0,), "both": (0, term)}[arm]
+    return float((people.missing & np.isin(people.arm, sides)).sum())
+
+
+def _say_weights(
+    rows: _Rows, at: tuple[str, str], people: Assigned, factors: NDArray[np.float64], trimmed: int
+) -> None:
     if people.own_weights is not None and people.weights is None:
         rows.note(
             at, "", "",
-            "weights are known for respondents only: weighting multiplies them, the other methods for everybody assigned "
-            "do without; if they are response weights already, declare weights=None for this outcome",
+            "weights are known for respondents only: weighting multiplies them, methods for everybody assigned do "
+            "without; if they are response weights already, declare weights=None for this outcome",
         )  # fmt: skip
     if not people.missing.any():
         return
-    said = f"response weights run from {factors.min():.3g} to {factors.max():.3g}"
+    said = f"response weights of {at[0]} run from {factors.min():.3g} to {factors.max():.3g}"
     if rows.spec.trim is not None:
-        said += f"; {trimmed} people were trimmed at {1 / rows.spec.trim:.3g} as asked"
+        said += f"; {_few(trimmed)} were trimmed at {1 / rows.spec.trim:.3g} as asked"
     rows.note(at, "", "", said)
 
 
@@ -421,7 +449,9 @@ def _response(
         rows.number(at, term, "proportion", line)
     if not people.covariates.shape[1]:
         return
-    row = rows.add(at, "response_model", "chi_square", "", Line(np.nan, np.nan, np.nan, len(people.people), None, gaps[0].cell))
+    row = rows.add(
+        at, "response_model", "chi_square", "", Line(np.nan, np.nan, np.nan, len(people.people), None, gaps[0].cell)
+    )
     try:
         rows.tests[row] = response_test(people, rows.study, rows.inference)
         rows.note(
@@ -460,7 +490,15 @@ def _judge(
         missing=int(people.missing.sum()),
         asked=rows.spec.methods,
     )
-    rows.note(at, "", "", said.replace("Verdict:", f"Verdict on {label}:") if label else said)
+    about = ", ".join(part for part in (at[0], label, at[1] if at[1] != ALL else "") if part)
+    rows.note(at, "", "", said.replace("Verdict:", f"Verdict on {about}:", 1))
+
+
+def _few(count: int) -> str:
+    """Say how many people, without telling a small count apart."""
+    if count == 0:
+        return "none"
+    return f"{count} people" if count >= _SMALL else f"fewer than {_SMALL} people"
 
 
 def _term(method: str, label: str, labels: list[str]) -> str:
@@ -480,7 +518,9 @@ def _planned(spec: Attrition, labels: list[str], outcome: str, kind: str) -> lis
         if method in spec.methods:
             planned += [(_term(name, label, labels), "difference") for label in labels for name in names]
     if "tipping_point" in spec.methods:
-        planned += [(_term(f"tipping_{arm}", label, labels), "tipping_point") for label in labels for arm in spec.tipping]
+        planned += [
+            (_term(f"tipping_{arm}", label, labels), "tipping_point") for label in labels for arm in spec.tipping
+        ]
     if "weighting" in spec.methods:
         planned.append(("effective_n", "effective_n"))
     return planned

@@ -109,7 +109,9 @@ imputation and Lee bounds, but not under the worst case.
     if kept:
         said = f"{keeps} {_listed(kept)}" + (f", {loses} {_listed(lost)}" if lost else "")
     else:
-        said = f"{none} {_listed(lost, 'or' if base.significant else 'and')}" if lost else "no other method gave an answer"
+        said = (
+            f"{none} {_listed(lost, 'or' if base.significant else 'and')}" if lost else "no other method gave an answer"
+        )
     ending = f" No answer from {_listed(silent)}." if silent else ""
     return grade, f"Verdict: {grade}. {opening}; {said}.{ending}"
 

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
+from impactkit.evaluation.present_attrition import (
+    attrition_files,
+    attrition_section,
+    attrition_tables,
+    beside_attrition,
+)
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
+from impactkit.report.figures_attrition import attrition_figure
 from impactkit.report.frames import is_effect, is_test
 from impactkit.report.html import report_html
 from impactkit.report.labels import Labels
 from impactkit.report.table import Table
+from impactkit.report.tables_attrition import attrition_table
 from impactkit.report.tables_frames import glance_table, tidy_table
 from impactkit.report.tables_impacts import impacts_table
 from impactkit.report.write import frame_csv, write_files
@@ -38,7 +46,8 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "tidy", "glance")
+_TABLES = ("impacts", "tidy", "glance", "attrition")
+_FIGURES = ("forest", "attrition")
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
@@ -68,7 +77,10 @@ def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table
     """Build one table of a result."""
     frames = disclosed(result)
     labels = labels_of(result)
+    if name == "attrition":
+        return attrition_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
     if name == "impacts":
+        frames = beside_attrition(frames)
         return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result))
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
@@ -84,9 +96,13 @@ def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
-    if name != "forest":
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, ["forest"])} There is: forest')
+    if name not in _FIGURES:
+        known = ", ".join(_FIGURES)
+        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {known}')
     frames = disclosed(result)
+    if name == "attrition":
+        return attrition_figure(frames.tidy, frames.glance, style, labels=labels_of(result))
+    frames = beside_attrition(frames)
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
 
@@ -99,8 +115,12 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     """Give the tables a terminal shows: impacts if there are any, else all rows."""
     frames = disclosed(result)
     labels = labels_of(result)
-    if has_effects(frames.tidy):
-        return _impact_tables(frames, style, labels)
+    missing = attrition_tables(frames, style, labels)
+    main = beside_attrition(frames)
+    if missing and main is frames:
+        return missing
+    if has_effects(main.tidy):
+        return [*_impact_tables(main, style, labels), *missing]
     return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
 
 
@@ -133,7 +153,9 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     frames = disclosed(result)
     labels = labels_of(result)
     sections: list[Section] = []
-    if has_effects(frames.tidy):
+    everything, missing = frames, attrition_section(frames, style, labels)
+    frames = beside_attrition(frames)
+    if has_effects(frames.tidy) and not (missing and frames is everything):
         tables = _impact_tables(frames, style, labels)
         blocks: list[Block] = [*tables]
         evidence = tables[0].evidence
@@ -149,9 +171,10 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
+    sections.extend(missing)
     other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
-    if len(other):
+    if len(other) and not (missing and frames is everything):
         sections.append(
             Section(
                 "Descriptions and tests",
@@ -177,11 +200,13 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
 def method_notes(result: EvaluationResult) -> tuple[Block, ...]:
     """Say how intervals were formed and what was withheld."""
     frames = disclosed(result)
+    compared = (frames.glance["kind"] == "attrition").any()
     said = [
         "Intervals and p values follow the declared design: strata, clusters, weights and populations are those of the "
         "plan, and the table above names the standard errors used for each estimate.",
-        "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in; the table above counts everyone "
-        "left out.",
+        "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in"
+        + (" but where the section on missing outcomes says so" if compared else "")
+        + "; the table above counts everyone left out.",
     ]
     hidden = sum(row.under_threshold + row.complementary for row in frames.withheld)
     if hidden:
@@ -231,6 +256,8 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
     ]:
         files[f"tables/{table.key}.csv"] = table.to_csv()
         files[f"tables/{table.key}.html"] = report_html(Document(table.title, (Section(table.title, (table,)),)))
+    files |= attrition_files(frames, style, labels)
+    frames = beside_attrition(frames)
     if has_effects(frames.tidy):
         drawn = forest(frames.tidy, frames.glance, style, labels=labels, directions=_directions(result))
         files["figures/forest.svg"] = figure_bytes(drawn)

@@ -166,7 +166,7 @@ class EvaluationResult:
     # --- tables, figures, files -----------------------------------------------------------------------------
 
     def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials") -> Table:
-        """Give a table ready to be shown: ``"impacts"``, ``"tidy"`` or ``"glance"``.
+        """Give a table ready to be shown: ``"impacts"``, ``"tidy"``, ``"glance"`` or ``"attrition"``.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class EvaluationResult:
         return make_table(self, name, style)
 
     def plot(self, name: str = "forest", *, style: str | Style = "dwp_trials") -> Figure:
-        """Give a figure: ``"forest"`` shows every effect with its interval."""
+        """Give a figure: ``"forest"`` shows every effect, ``"attrition"`` each method for missing outcomes."""
         from impactkit.evaluation.present import make_figure
 
         return make_figure(self, name, style)

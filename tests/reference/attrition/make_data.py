@@ -30,7 +30,9 @@ def main() -> None:
     shift = rng.normal(scale=0.15, size=(M, 1)) * (1 + z[missing])
     drawn = (guess[missing] + shift + rng.normal(size=(M, len(missing)))).round(3)
     lines = [",".join(["id", *(f"m{k + 1}" for k in range(M))])]
-    lines += [",".join([str(person), *(f"{value:.3f}" for value in drawn[:, place])]) for place, person in enumerate(missing)]
+    lines += [
+        ",".join([str(person), *(f"{value:.3f}" for value in drawn[:, place])]) for place, person in enumerate(missing)
+    ]
     (HERE / "imputations.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
