@@ -355,5 +355,9 @@ def test_verdicts_follow_their_rule():
     assert grade(flat, weighting=flat, imputation=up, lee=unclear)[0] == "not robust"
     assert grade(up, weighting=up)[0] == "not judged"
     assert "No answer from imputation and Lee bounds" in grade(up, weighting=up)[1]
+    assert grade(up, weighting=(1, True, -1.4), imputation=up, lee=up)[0] == "size not robust"
+    assert "under weighting (1.4)." in grade(up, weighting=(1, True, -1.4), imputation=up, lee=up)[1]
+    assert grade(up, weighting=(1, True, 0.9), imputation=up, lee=up)[0] == "robust"
+    assert grade(up, weighting=(1, True, 2.0), imputation=up, lee=unclear)[0] == "depends on who is missing"
     assert verdict(None, [], missing=5, asked=())[0] == "not judged"
     assert verdict(None, [], missing=0, asked=())[0] == "nothing missing"

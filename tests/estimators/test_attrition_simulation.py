@@ -22,8 +22,8 @@ NOMINAL = 0.95
 ERROR = float(np.sqrt(NOMINAL * (1 - NOMINAL) / R))
 ALLOWED = 3
 WIDE = 0.025
-"""Matching on five donors: draws repeat donors where respondents are sparse, which leaves a little bias and an error that
-is a little too small (Morris, White and Royston 2014). It is an option and not the default for that reason."""
+"""Matching on five donors: draws repeat donors where respondents are sparse, which leaves a little bias and an error
+that is a little too small (Morris, White and Royston 2014). It is an option and not the default for that reason."""
 SAME = 0.0005  # the committed table is this simulation, to its last digit but for the machine's arithmetic
 COMMITTED = Path(__file__).parents[1] / "reference" / "attrition" / "coverage.csv"
 EFFECT = 0.3

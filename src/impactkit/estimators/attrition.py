@@ -121,8 +121,10 @@ class Attrition(Analysis):
 
     *Verdict*: a method "agrees" when it has the sign and the significance of complete cases (bounds: when their
     interval leaves out zero on the same side; where complete cases are not significant: when the method is not
-    either). All but the worst case agree: "robust". Weighting and imputation agree but Lee bounds do not: "depends
-    on who is missing". Else: "not robust".
+    either). Weighting or imputation disagrees: "not robust". They agree and Lee bounds do not: "depends on who is
+    missing". All three agree, but weighting or imputation moves the estimate by more than one standard error of
+    complete cases: "size not robust". Else: "robust". The worst case never decides. If one of the three is not there:
+    "not judged".
 
     References
     ----------

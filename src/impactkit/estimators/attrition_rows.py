@@ -204,6 +204,7 @@ def _one(
         why = why or str(reason)
     seen: dict[tuple[str, int], Line] = {}
     response = None if people is None else response_lines(people, study, rows.inference)
+    tested = _tested(people, study, rows.inference)
     for place, label in enumerate(labels):
         term = _term("complete_case", label, labels)
         line = _copied(base, start + place)
@@ -218,8 +219,8 @@ def _one(
             unit = "people" if measure == "effective_n" else declared.unit
             rows.missing(at, term, unit, why or "complete cases give no estimate", measure=measure)
     else:
-        shared = _methods(rows, at, people, labels, seen, imputed, response[1])
-    _response(rows, at, people, labels, response, why)
+        shared = _methods(rows, at, people, labels, seen, imputed, response[1], tested)
+    _response(rows, at, people, labels, response, tested, why)
     glance = next((dict(row) for row in base.glances if (row["outcome"], row["population"]) == at), None)
     if glance is not None:
         used = [_NAMES[name] for name in _NAMES if name in spec.methods]
@@ -228,8 +229,32 @@ def _one(
             "method": f"{glance['method']}; beside it {', '.join(used)}" if used else glance["method"],
             "missing_rule": "complete cases beside methods for missing outcomes",
         }
-        rows.glances.append(glance)
+    else:
+        glance = _failed_glance(rows, at, people)
+    rows.glances.append(glance)
     return shared
+
+
+def _failed_glance(rows: _Rows, at: tuple[str, str], people: Assigned | None) -> dict[str, Any]:
+    """Say who was assigned where complete cases give no estimate."""
+    spec, study = rows.spec, rows.study
+    counts: dict[str, Any] = {}
+    if people is not None:
+        counts = {"n_assigned": len(people.people), "n_missing_outcome": int(people.missing.sum())}
+    return {
+        "analysis": spec.name,
+        "outcome": at[0],
+        "population": at[1],
+        "kind": spec.kind,
+        "estimand": "intention to treat",
+        "method": "response by arm only",
+        "inference": rows.inference.kind,
+        "evidence": study.design.evidence,
+        **counts,
+        "missing_rule": "complete cases beside methods for missing outcomes",
+        "conf_level": spec.conf_level,
+        "independence_assumed": False,
+    }
 
 
 def _methods(
@@ -240,6 +265,7 @@ def _methods(
     seen: dict[tuple[str, int], Line],
     imputed: NDArray[np.float64] | str | None,
     gaps: list[Line],
+    tested: tuple[float, float, float] | str,
 ) -> list[tuple[int, Completed]]:
     spec, study, unit = rows.spec, rows.study, people.outcome.unit
     shared: list[tuple[int, Completed]] = []
@@ -310,7 +336,7 @@ def _methods(
     if effective is not None:
         rows.figure(at, "effective_n", "effective_n", "people", effective, float(people.responded.sum()), min(cells))
     for place, label in enumerate(labels):
-        _judge(rows, at, people, label if len(labels) > 1 else "", place, seen)
+        _judge(rows, at, people, label if len(labels) > 1 else "", place, seen, tested)
     return shared
 
 
@@ -431,6 +457,7 @@ def _response(
     people: Assigned | None,
     labels: list[str],
     response: tuple[list[Line], list[Line]] | None,
+    tested: tuple[float, float, float] | str,
     why: str,
 ) -> None:
     control = str(getattr(rows.study.design, "control", "control"))
@@ -452,18 +479,34 @@ def _response(
     row = rows.add(
         at, "response_model", "chi_square", "", Line(np.nan, np.nan, np.nan, len(people.people), None, gaps[0].cell)
     )
+    if isinstance(tested, str):
+        rows.note(at, "response_model", "p_value", tested)
+        return
+    rows.tests[row] = tested
+    rows.note(
+        at, "response_model", "",
+        "joint Wald test of arm by covariate in a linear model of response; its p value is from the F distribution",
+    )  # fmt: skip
+
+
+def _tested(people: Assigned | None, study: StudyData, inference: Inference) -> tuple[float, float, float] | str:
+    """Test response by covariate and arm, or say why it cannot be tested."""
+    if people is None or not people.covariates.shape[1]:
+        return "there are no covariates to predict response"
     try:
-        rows.tests[row] = response_test(people, rows.study, rows.inference)
-        rows.note(
-            at, "response_model", "",
-            "joint Wald test of arm by covariate in a linear model of response; its p value is from the F distribution",
-        )  # fmt: skip
+        return response_test(people, study, inference)
     except NotEstimableError as reason:
-        rows.note(at, "response_model", "p_value", str(reason))
+        return str(reason)
 
 
 def _judge(
-    rows: _Rows, at: tuple[str, str], people: Assigned, label: str, place: int, seen: dict[tuple[str, int], Line]
+    rows: _Rows,
+    at: tuple[str, str],
+    people: Assigned,
+    label: str,
+    place: int,
+    seen: dict[tuple[str, int], Line],
+    tested: tuple[float, float, float] | str,
 ) -> None:
     alpha = 1.0 - rows.spec.conf_level
 
@@ -474,7 +517,9 @@ def _judge(
         if line is None or not (line.std_error > 0 and line.df > 0):
             return None
         p = 2 * stdtr(line.df, -abs(line.value) / line.std_error)
-        return Finding(method, int(np.sign(line.value)), bool(p < alpha))
+        start = seen["complete_case", place]
+        shift = (line.value - start.value) / start.std_error if start.std_error > 0 else 0.0
+        return Finding(method, int(np.sign(line.value)), bool(p < alpha), float(shift))
 
     def pair(method: str, name: str) -> Finding | None:
         low, high = seen.get((f"{name}_lower", place)), seen.get((f"{name}_upper", place))
@@ -489,6 +534,7 @@ def _judge(
         [found for found in others if found is not None],
         missing=int(people.missing.sum()),
         asked=rows.spec.methods,
+        differential=not isinstance(tested, str) and tested[2] < alpha,
     )
     about = ", ".join(part for part in (at[0], label, at[1] if at[1] != ALL else "") if part)
     rows.note(at, "", "", said.replace("Verdict:", f"Verdict on {about}:", 1))

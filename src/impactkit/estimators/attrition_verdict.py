@@ -7,7 +7,10 @@ from typing import Literal
 
 __all__ = ["Finding", "Grade", "verdict"]
 
-Grade = Literal["nothing missing", "robust", "depends on who is missing", "not robust", "not judged"]
+Grade = Literal["nothing missing", "robust", "size not robust", "depends on who is missing", "not robust", "not judged"]
+
+MOVED = 1.0
+"""Standard errors of complete cases beyond which an estimate counts as moved."""
 
 _WORDS = {
     "weighting": "weighting",
@@ -28,11 +31,14 @@ class Finding:
         −1, 0 or 1; of a bound pair, 0 unless both bounds have it.
     significant : bool
         P value below ``1 − conf_level``; of a bound pair, whether its interval leaves out zero.
+    shift : float
+        How far the estimate lies from complete cases, in standard errors of complete cases; 0 for bounds.
     """
 
     method: str
     sign: int
     significant: bool
+    shift: float = 0.0
 
 
 def agrees(base: Finding, other: Finding) -> bool:
@@ -50,7 +56,9 @@ def agrees(base: Finding, other: Finding) -> bool:
     return other.significant and other.sign == base.sign
 
 
-def verdict(base: Finding | None, others: list[Finding], *, missing: int, asked: tuple[str, ...]) -> tuple[Grade, str]:
+def verdict(
+    base: Finding | None, others: list[Finding], *, missing: int, asked: tuple[str, ...], differential: bool = False
+) -> tuple[Grade, str]:
     """Grade the conclusion and say why.
 
     Parameters
@@ -63,6 +71,8 @@ def verdict(base: Finding | None, others: list[Finding], *, missing: int, asked:
         People without the outcome.
     asked : tuple of str
         Methods asked for, so that one that gave no answer is named.
+    differential : bool
+        Whether covariates predict response differently by arm, by the joint test.
 
     Returns
     -------
@@ -72,8 +82,9 @@ def verdict(base: Finding | None, others: list[Finding], *, missing: int, asked:
     -----
     *Agrees*: where complete cases are significant, the same sign and significant; where they are not, not significant
     either. *Robust*: every method but the worst case was asked for, answered and agrees. *Depends on who is missing*:
-    weighting and imputation agree, Lee bounds do not. *Not robust*: weighting or imputation disagrees. *Not judged*:
-    complete cases gave no test, or a method other than the worst case was not asked for or gave no answer.
+    weighting and imputation agree, Lee bounds do not. *Size not robust*: all agree, but weighting or imputation moves
+    the estimate by more than one standard error of complete cases. *Not robust*: weighting or imputation disagrees. *Not
+    judged*: complete cases gave no test, or a method other than the worst case was not asked for or gave no answer.
 
     Examples
     --------
@@ -97,6 +108,8 @@ imputation and Lee bounds, but not under the worst case.
         grade = "not judged"
     elif "lee" in lost:
         grade = "depends on who is missing"
+    elif any(abs(found.shift) > MOVED for found in others):
+        grade = "size not robust"
     else:
         grade = "robust"
     if base.significant:
@@ -113,6 +126,14 @@ imputation and Lee bounds, but not under the worst case.
             f"{none} {_listed(lost, 'or' if base.significant else 'and')}" if lost else "no other method gave an answer"
         )
     ending = f" No answer from {_listed(silent)}." if silent else ""
+    moved = [f"{_WORDS[found.method]} ({abs(found.shift):.1f})" for found in others if abs(found.shift) > MOVED]
+    if moved:
+        ending = f" Its size moves by more than its standard error under {' and '.join(moved)}.{ending}"
+    if differential:
+        ending += (
+            " Covariates predict response differently by arm, so response may move in both directions, and Lee bounds "
+            "assume that it does not."
+        )
     return grade, f"Verdict: {grade}. {opening}; {said}.{ending}"
 
 

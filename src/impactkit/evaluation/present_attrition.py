@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from impactkit.report.disclosure import Disclosed
-from impactkit.report.document import Block, Picture, Section
+from impactkit.report.document import Block, Bullets, Picture, Section
 from impactkit.report.figures import figure_bytes
 from impactkit.report.figures_attrition import attrition_alt_text, attrition_figure, can_draw
 from impactkit.report.frames import is_effect
-from impactkit.report.tables_attrition import attrition_blocks, attrition_table
+from impactkit.report.tables_attrition import attrition_blocks, attrition_table, verdicts_of
 
 if TYPE_CHECKING:
     from impactkit.report.labels import Labels
@@ -47,11 +47,12 @@ def _drawn(frames: Disclosed, style: str | Style, labels: Labels) -> Picture | N
 
 def attrition_section(frames: Disclosed, style: str | Style, labels: Labels) -> tuple[Section, ...]:
     """Give the section on missing outcomes, if an attrition analysis was run."""
-    tables: list[Block] = [*attrition_tables(frames, style, labels)]
+    tables = attrition_tables(frames, style, labels)
     if not tables:
         return ()
-    picture = _drawn(frames, style, labels)
-    return (Section("Missing outcomes", (*tables, *([picture] if picture is not None else []))),)
+    verdicts, picture = verdicts_of(frames.notes, frames.glance), _drawn(frames, style, labels)
+    blocks: list[Block] = [*([Bullets(verdicts)] if verdicts else []), *tables, *([picture] if picture else [])]
+    return (Section("Missing outcomes", tuple(blocks)),)
 
 
 def attrition_files(frames: Disclosed, style: str | Style, labels: Labels) -> dict[str, str | bytes]:

@@ -20,7 +20,7 @@ from impactkit.report.table import Cell, Column, Row, RowGroup, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METHOD_WORDS", "AttritionBlock", "attrition_blocks", "attrition_table"]
+__all__ = ["METHOD_WORDS", "AttritionBlock", "attrition_blocks", "attrition_table", "verdicts_of"]
 
 #: Methods in order: the first words of a term, or of the two bounds, and how the line is headed.
 METHOD_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
@@ -35,6 +35,7 @@ _TIPPING = {
     "tipping_control": "Tipping point: shift of missing outcomes, control arm",
     "tipping_both": "Tipping point: shift of missing outcomes, both arms",
 }
+_VERDICT = "Verdict on"
 _COLUMNS = ("value", "std_error", "interval", "p_value", "n")
 
 
@@ -148,7 +149,8 @@ def attrition_table(
     groups: list[RowGroup] = []
     counted: set[tuple[str, str, str]] = set()
     for block in blocks:
-        heading = block.heading(words, blocks)
+        unit = chosen.scale(block.methods[0][1][0]["unit"], "difference").words
+        heading = block.heading(words, blocks) + (f", {unit}" if unit else "")
         rows = [builder.method(head, rows) for head, rows in block.methods]
         rows += [builder.tipping(head, row) for head, row in block.tipping]
         place = (block.analysis, block.outcome, block.population)
@@ -173,7 +175,7 @@ def attrition_table(
     lines += [chosen.suppressed_meaning] if any(cell.kind == "suppressed" for cell in cells) else []
     lines += ["A dash stands where a line has no such number."]
     places = dict.fromkeys((block.analysis, block.outcome, block.population) for block in blocks)
-    said = dict.fromkeys(note for place in places for note in _general(notes, place) if not note.startswith("Verdict"))
+    said = dict.fromkeys(note for place in places for note in _general(notes, place) if not note.startswith(_VERDICT))
     return Table(
         key=key,
         title="Missing outcomes: who responded, and what each method gives",
@@ -192,6 +194,13 @@ def attrition_table(
     )
 
 
+def verdicts_of(notes: pd.DataFrame, glance: pd.DataFrame) -> tuple[str, ...]:
+    """Give the verdicts of attrition analyses, as sentences."""
+    names = {look["analysis"] for look in records(glance) if look.get("kind") == "attrition"}
+    said = (str(note["reason"]) for note in records(notes) if note["analysis"] in names)
+    return tuple(dict.fromkeys(sentence(reason) for reason in said if reason.startswith(_VERDICT)))
+
+
 def _general(notes: pd.DataFrame | None, place: tuple[str, str, str]) -> tuple[str, ...]:
     """Give the remarks on an analysis, or on one of its outcomes and populations, that concern no single number."""
     found = [
@@ -207,7 +216,7 @@ def _general(notes: pd.DataFrame | None, place: tuple[str, str, str]) -> tuple[s
 
 
 def _verdict_words(block: AttritionBlock) -> str:
-    return f"Verdict on {block.outcome}" + (f", {block.arm}" if block.arm else "")
+    return f"{_VERDICT} {block.outcome}" + (f", {block.arm}" if block.arm else "")
 
 
 @dataclass(frozen=True, slots=True)
