@@ -296,6 +296,7 @@ def _methods(
                 seen["imputation", place] = done[place].line
                 row = rows.number(at, _term("imputation", label, labels), unit, done[place].line)
                 shared.append((row, done[place]))
+                _say_imputations(rows, at, _term("imputation", label, labels), done[place])
     if "lee" in spec.methods:
         _lee(rows, at, people, labels, seen, cells, gaps)
     if "worst_case" in spec.methods and limits is None:
@@ -449,6 +450,18 @@ def _say_weights(
     if rows.spec.trim is not None:
         said += f"; {_few(trimmed)} were trimmed at {1 / rows.spec.trim:.3g} as asked"
     rows.note(at, "", "", said)
+
+
+def _say_imputations(rows: _Rows, at: tuple[str, str], term: str, completed: Completed) -> None:
+    """Ask for more imputations where they are fewer than the per cent of the variance due to missing outcomes."""
+    m, total = len(completed.estimates), completed.line.std_error**2
+    lost = (1 + 1 / m) * float(completed.estimates.var(ddof=1)) / total if total > 0 else 0.0
+    if 100 * lost > m:
+        rows.note(
+            at, term, "",
+            f"{lost:.0%} of the variance comes from missing outcomes; {m} imputations are few for that, and another "
+            f"seed may move the interval: ask for {int(np.ceil(100 * lost))} or more",
+        )  # fmt: skip
 
 
 def _response(

@@ -81,10 +81,11 @@ def verdict(
     Notes
     -----
     *Agrees*: where complete cases are significant, the same sign and significant; where they are not, not significant
-    either. *Robust*: every method but the worst case was asked for, answered and agrees. *Depends on who is missing*:
-    weighting and imputation agree, Lee bounds do not. *Size not robust*: all agree, but weighting or imputation moves
-    the estimate by more than one standard error of complete cases. *Not robust*: weighting or imputation disagrees. *Not
-    judged*: complete cases gave no test, or a method other than the worst case was not asked for or gave no answer.
+    either. *Robust*: every method but the worst case was asked for, answered and agrees. *Size not robust*: the same,
+    but weighting or imputation moves the estimate by more than one standard error of complete cases. *Depends on who
+    is missing*: weighting and imputation agree, Lee bounds do not. *Not robust*: weighting or imputation disagrees.
+    *Not judged*: complete cases gave no test, or a method other than the worst case was not asked for or gave no
+    answer.
 
     Examples
     --------
