@@ -35,10 +35,29 @@ if TYPE_CHECKING:
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
-    from impactkit.estimators import Attrition, Combination, CrossTab, IntentToTreat, StandardisedEffect
+    from impactkit.estimators import (
+        Attrition,
+        Balance,
+        BinaryEffect,
+        Combination,
+        ComplierEffect,
+        CrossTab,
+        Flow,
+        IntentToTreat,
+        MinimumDetectableEffect,
+        MoneyOutcome,
+        Multiplicity,
+        OddsRatios,
+        Power,
+        StandardisedEffect,
+        Subgroups,
+        TakeUp,
+    )
     from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
+    from impactkit.estimators.odds_ratios import ModelBased
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
+    from impactkit.inference import PowerDesign
     from impactkit.results import Estimates
 
 __all__ = [
@@ -48,10 +67,13 @@ __all__ = [
     "HC2",
     "HC3",
     "Attrition",
+    "Balance",
     "BeforeAfterDesign",
+    "BinaryEffect",
     "BreakEven",
     "Combination",
     "ComparisonDesign",
+    "ComplierEffect",
     "CostEntry",
     "CostPerClient",
     "CountRow",
@@ -60,18 +82,28 @@ __all__ = [
     "Evaluation",
     "EvaluationResult",
     "Family",
+    "Flow",
     "IntentToTreat",
     "Linearised",
     "Link",
+    "MinimumDetectableEffect",
+    "ModelBased",
     "Money",
+    "MoneyOutcome",
+    "Multiplicity",
     "NormDesign",
+    "OddsRatios",
     "Outcome",
     "OutcomeLimits",
     "Plan",
     "Population",
+    "Power",
+    "PowerDesign",
     "RowRef",
     "StandardisedEffect",
     "StudyData",
+    "Subgroups",
+    "TakeUp",
     "TrialDesign",
     "__version__",
 ]

@@ -36,6 +36,14 @@ class Example:
         of weight 2 to the last digit.
     not_moments : tuple of str
         Terms that are drawn at random, or follow from standard errors, or count people: no weighted mean of answers.
+    evidence : str
+        What a trial's data support in this analysis; an association among all its people is never "randomised".
+    describes : bool
+        Whether the target only describes the people in hand: its rows have no standard error and so no influence
+        values, their outcome may be a characteristic, and only its means and shares follow the weights.
+    moves : tuple of str
+        Features that change its numbers on the made-up people. Declared clusters change nothing where people were
+        allocated one by one, and a count of people knows only populations.
     """
 
     label: str
@@ -45,6 +53,9 @@ class Example:
     meant: str = ""
     counts_people: bool = False
     not_moments: tuple[str, ...] = ()
+    evidence: str = "randomised"
+    describes: bool = False
+    moves: tuple[str, ...] = tuple(FEATURES)
 
     @property
     def target(self) -> Analysis:
@@ -152,6 +163,101 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             not_moments=("imputation", "effective_n"),
         ),
     ),
+    "binary_effect": (
+        Example(
+            "plain",
+            lambda declared: (ik.BinaryEffect(name=TARGET, outcome=("worked", "trained")),),
+            misspelt=ik.BinaryEffect(name=TARGET, outcome="wroked"),
+            meant="worked",
+        ),
+        Example(
+            "standardised",
+            lambda declared: (
+                ik.BinaryEffect(name=TARGET, outcome="worked", covariates=("age", "sex"), conditional=True),
+            ),
+            misspelt=ik.BinaryEffect(name=TARGET, outcome="worked", covariates=("agee",)),
+            meant="age",
+        ),
+        Example(
+            "linearised",
+            lambda declared: (
+                ik.BinaryEffect(name=TARGET, outcome="worked", covariates=("age",), inference=ik.Linearised()),
+            ),
+        ),
+    ),
+    "odds_ratios": (
+        Example(
+            "categories",
+            lambda declared: (
+                ik.OddsRatios(name=TARGET, outcome="worked", covariates=("sex", "age"), marginal_effects=True),
+            ),
+            misspelt=ik.OddsRatios(name=TARGET, outcome="worked", covariates=("sexx",)),
+            meant="sex",
+            evidence="adjusted comparison",
+        ),
+    ),
+    "complier_effect": (
+        Example(
+            "plain",
+            lambda declared: (ik.ComplierEffect(name=TARGET, outcome=("worked", "health")),),
+            misspelt=ik.ComplierEffect(name=TARGET, outcome="heatlh"),
+            meant="health",
+        ),
+        Example(
+            "Lin",
+            lambda declared: (
+                ik.ComplierEffect(name=TARGET, outcome="health", covariates=("age", "sex"), adjustment="lin"),
+            ),
+            misspelt=ik.ComplierEffect(name=TARGET, outcome="health", covariates=("agee",)),
+            meant="age",
+        ),
+        Example(
+            "linearised",
+            lambda declared: (ik.ComplierEffect(name=TARGET, outcome="health", inference=ik.Linearised()),),
+        ),
+    ),
+    "take_up": (
+        Example("all", lambda declared: (ik.TakeUp(name=TARGET),)),
+        Example(
+            "among",
+            lambda declared: (ik.TakeUp(name=TARGET, among="health"),),
+            misspelt=ik.TakeUp(name=TARGET, among="heatlh"),
+            meant="health",
+        ),
+    ),
+    "subgroups": (
+        Example(
+            "plain",
+            lambda declared: (ik.Subgroups(name=TARGET, outcome=("worked", "health"), by="sex"),),
+            misspelt=ik.Subgroups(name=TARGET, outcome="health", by="sexx"),
+            meant="sex",
+        ),
+        Example(
+            "several columns",
+            lambda declared: (
+                ik.Subgroups(
+                    name=TARGET,
+                    outcome="weeks",
+                    by=("sex", "group"),
+                    covariates=("age",),
+                    adjustment="ancova",
+                    adjust="holm",
+                ),
+            ),
+        ),
+    ),
+    "money_outcome": (
+        Example(
+            "plain",
+            lambda declared: (ik.MoneyOutcome(name=TARGET, outcome="earned", top_code=0.95, quantiles=(0.5, 0.75)),),
+            misspelt=ik.MoneyOutcome(name=TARGET, outcome="earnd", top_code=0.95),
+            meant="earned",
+        ),
+        Example(
+            "adjusted",
+            lambda declared: (ik.MoneyOutcome(name=TARGET, outcome="earned", top_code=0.9, covariates=("age", "sex")),),
+        ),
+    ),
     "cross_tab": (
         Example(
             "people",
@@ -169,6 +275,39 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
                     test="fisher_exact",
                 ),
             ),
+        ),
+    ),
+    "balance": tuple(
+        Example(
+            label,
+            lambda declared, outcome=outcome, standardiser=standardiser: (
+                ik.Balance(
+                    name=TARGET,
+                    covariates=("age", "sex", "trained", "health"),
+                    outcome=outcome,
+                    standardiser=standardiser,
+                    permutations=19,
+                    p_values=True,
+                ),
+            ),
+            misspelt=ik.Balance(name=TARGET, covariates=("agee",)),
+            meant="age",
+            describes=True,
+            moves=("strata", "weights", "populations"),
+        )
+        for label, outcome, standardiser in (("everybody", None, "pooled"), ("respondents", "health", "control"))
+    ),
+    "flow": (
+        Example(
+            "two outcomes",
+            lambda declared: (
+                _itt("worked", "health"),
+                ik.Flow(name=TARGET, analyses=("itt",), attended=("trained",), reasons_lost="group"),
+            ),
+            misspelt=ik.Flow(name=TARGET, outcomes=("heatlh",)),
+            meant="health",
+            describes=True,
+            moves=("populations",),
         ),
     ),
     "combination": tuple(
@@ -191,6 +330,42 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             meant="target",
         )
         for how in ("difference", "sum", "ratio", "pooled")
+    ),
+    "power": (
+        Example(
+            "people and clusters",
+            lambda declared: (
+                ik.Power(
+                    name=TARGET,
+                    scenarios=(
+                        ik.PowerDesign(name="people", outcome="worked", n=800, control_rate=0.3, effect=0.1),
+                        ik.PowerDesign(name="centres", clusters=30, cluster_size=20, icc=0.05, take_up=0.6),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "minimum_detectable_effect": (
+        Example(
+            "effects",
+            lambda declared: (_itt("worked", "health"), ik.MinimumDetectableEffect(name=TARGET, of="itt")),
+            misspelt=ik.MinimumDetectableEffect(name=TARGET, of="targte"),
+            error=SpecError,
+            meant="target",
+            counts_people=True,
+        ),
+    ),
+    "multiplicity": (
+        Example(
+            "families",
+            lambda declared: (
+                _itt("worked", "health"),
+                ik.Multiplicity(name=TARGET, of=("itt",), outcomes=("worked", "health"), draws=199),
+            ),
+            misspelt=ik.Multiplicity(name=TARGET, of=("targte",), outcomes=("worked", "health")),
+            error=SpecError,
+            meant="target",
+        ),
     ),
     "cost_per_client": (Example("accounts", lambda declared: (ik.CostPerClient(name=TARGET, entries=_ENTRIES),)),),
     "break_even": (

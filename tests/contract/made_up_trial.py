@@ -62,7 +62,9 @@ def people(n: int = 192, seed: int = 20) -> pd.DataFrame:
             "weeks": np.abs(weeks),
             "w": rng.uniform(0.5, 3, n).round(3),
             "w_health": np.where(np.isnan(health), np.nan, rng.uniform(0.5, 3, n).round(3)),
+            "enrolled": np.where(treated, np.arange(n) % 4 > 0, np.arange(n) % 9 == 0).astype(int),
             "twice": rng.integers(1, 3, n),
+            "earned": np.where(rng.random(n) < 0.3, 0.0, rng.lognormal(9 + 0.2 * treated, 0.6, n).round()),
         }
     )
 
@@ -75,11 +77,13 @@ def design(*features: str, **options: Any) -> ik.TrialDesign:
         arm="arm",
         treated="IPS",
         control="usual",
+        receipt="enrolled",
         outcomes=(
             ik.Outcome(name="worked", kind="binary"),
             ik.Outcome(name="trained", kind="binary"),
             ik.Outcome(name="health", kind="index"),
             ik.Outcome(name="weeks", kind="duration", unit="weeks"),
+            ik.Outcome(name="earned", kind="money"),
         ),
     )
     return base.replace(**{**declared, **options})

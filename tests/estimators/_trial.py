@@ -86,4 +86,6 @@ def assert_row(found: dict[str, float], reference: dict[str, float]) -> None:
     """Compare estimate, SE, df, p value and both limits with frozen figures."""
     for name in COLUMNS:
         error = abs(found[name] - reference[name])
-        assert error <= TOLERANCE * max(1.0, abs(reference[name])), f"{name}: {found[name]!r} is not {reference[name]!r}"
+        assert error <= TOLERANCE * max(1.0, abs(reference[name])), (
+            f"{name}: {found[name]!r} is not {reference[name]!r}"
+        )

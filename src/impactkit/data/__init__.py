@@ -3,5 +3,16 @@
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
 from impactkit.data.study import StudyData
+from impactkit.data.synthetic_facts import health_led_facts, health_led_facts_frame
+from impactkit.data.synthetic_trials import SYNTHETIC_TITLE, synthetic_health_led_design, synthetic_health_led_trials
 
-__all__ = ["ColumnNeed", "StudyData", "read_table"]
+__all__ = [
+    "SYNTHETIC_TITLE",
+    "ColumnNeed",
+    "StudyData",
+    "health_led_facts",
+    "health_led_facts_frame",
+    "read_table",
+    "synthetic_health_led_design",
+    "synthetic_health_led_trials",
+]

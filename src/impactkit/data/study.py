@@ -226,6 +226,14 @@ class StudyData:
             self._outcomes[name] = column
         return self._outcomes[name]
 
+    def with_outcome(self, column: OutcomeColumn) -> Self:
+        """Give the same study with an outcome that was made from its data, under the name in its spec.
+
+        An analysis that needs a derived outcome (receipt of the programme as an outcome, a top-coded amount)
+        then estimates it as any other; the data and their hash stay as they are.
+        """
+        return replace(self, _outcomes={**self._outcomes, column.spec.name: column})
+
     def numeric(self, column: str, table: str = "") -> Floats:
         """Give a column of numbers (truth values as 0 and 1) as float64, NaN where missing.
 

@@ -15,7 +15,7 @@ from impactkit.econ.breakeven import break_even_days, break_even_weeks, net_bene
 from impactkit.econ.costs import cost_per_client
 from impactkit.econ.money import AS_PRINTED, Money
 from impactkit.errors import SpecError
-from impactkit.results import Estimates, Influence, Note, RowInfluence, RowKey
+from impactkit.results import Estimates, Influence, Note, RowKey
 
 if TYPE_CHECKING:
     from impactkit.data import StudyData
@@ -361,16 +361,8 @@ def _propagate(
         df[place] = float(np.nanmin(joined.numbers["df"][rows]))
         cells[place] = float(np.min(joined.min_cell[rows]))
     for block in joined.influence:
-        carried: list[RowInfluence | None] = []
-        for pull in slopes:
-            dense = np.zeros(len(block.units))
-            used = [row for row, slope in pull.items() if slope != 0.0 and block.rows[row] is not None]
-            for row in used:
-                part = block.rows[row]
-                assert part is not None
-                dense[slice(None) if part.index is None else part.index] += pull[row] * part.values
-            carried.append(RowInfluence(None, dense) if used else None)
-        blocks.append(Influence(block.table, block.token, block.units, block.clusters, tuple(carried)))
+        carried = tuple(block.linear(pull) for pull in slopes)
+        blocks.append(Influence(block.table, block.token, block.units, block.clusters, carried))
     evidence = weakest_evidence(joined, spec.needs)
     alone = rows_without_units(joined, sorted(used_rows))
     assumed = not used_rows or len(alone) > 0

@@ -7,19 +7,58 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impactkit.estimators.attrition import Attrition
+    from impactkit.estimators.balance import Balance
+    from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
+    from impactkit.estimators.complier import ComplierEffect
     from impactkit.estimators.crosstab import CrossTab
+    from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
+    from impactkit.estimators.money_outcome import MoneyOutcome
+    from impactkit.estimators.multiplicity import Multiplicity
+    from impactkit.estimators.odds_ratios import OddsRatios
+    from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
+    from impactkit.estimators.subgroups import Subgroups
+    from impactkit.estimators.takeup import TakeUp
 
-__all__ = ["Attrition", "Combination", "CrossTab", "IntentToTreat", "StandardisedEffect"]
+__all__ = [
+    "Attrition",
+    "Balance",
+    "BinaryEffect",
+    "Combination",
+    "ComplierEffect",
+    "CrossTab",
+    "Flow",
+    "IntentToTreat",
+    "MinimumDetectableEffect",
+    "MoneyOutcome",
+    "Multiplicity",
+    "OddsRatios",
+    "Power",
+    "StandardisedEffect",
+    "Subgroups",
+    "TakeUp",
+]
 
 _HOMES = {
     "Attrition": "attrition",
+    "Balance": "balance",
+    "BinaryEffect": "binary",
     "Combination": "combination",
+    "ComplierEffect": "complier",
     "CrossTab": "crosstab",
+    "Flow": "flow",
     "IntentToTreat": "itt",
+    "MinimumDetectableEffect": "detectable",
+    "MoneyOutcome": "money_outcome",
+    "Multiplicity": "multiplicity",
+    "OddsRatios": "odds_ratios",
+    "Power": "power",
     "StandardisedEffect": "standardised",
+    "Subgroups": "subgroups",
+    "TakeUp": "takeup",
 }
 
 

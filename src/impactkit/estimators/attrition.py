@@ -11,7 +11,7 @@ from impactkit.analysis import Analysis, ConfLevel, Inference
 from impactkit.design import Design
 from impactkit.design.base import ColumnName, Probability, Spec
 from impactkit.estimators.itt import IntentToTreat
-from impactkit.estimators.regression import Adjustment
+from impactkit.estimators.matrix import Adjustment
 from impactkit.estimators.sample import OneArmed
 from impactkit.results import Estimates
 

@@ -15,7 +15,8 @@ from impactkit.compute.bounds import imbens_manski, imbens_manski_p, lee_bounds
 from impactkit.compute.imputation import barnard_rubin, impute, rubin
 from impactkit.compute.leastsquares import fit, influence_hc
 from impactkit.errors import NotEstimableError
-from impactkit.estimators.regression import carries_clusters, regress, trial_matrix
+from impactkit.estimators.matrix import trial_matrix
+from impactkit.estimators.regression import carries_clusters, regress
 from impactkit.estimators.sample import arms_of
 from impactkit.results import RowInfluence
 
@@ -161,11 +162,12 @@ def response_test(at: Assigned, study: StudyData, inference: Inference) -> tuple
         rows=rows,
         inference=inference,
     )
-    usable = [place for place in range(len(rows)) if np.isfinite(found.std_error[place, 0])]
+    carried = {place: parts[0] for place, parts in enumerate(found.influence) if parts[0] is not None}
+    usable = [place for place in carried if np.isfinite(found.std_error[place, 0])]
     if not usable or found.residual_df <= 0:
         raise NotEstimableError("too few people for a model of response with these covariates")
     coef = found.coef[usable, 0]
-    sums = np.stack([group_sums(found.influence[place][0], study, inference) for place in usable])
+    sums = np.stack([group_sums(carried[place], study, inference) for place in usable])
     variance = sums @ sums.T
     scale = np.sqrt(np.diagonal(variance))
     safe = np.where(scale > 0, scale, 1.0)
@@ -369,7 +371,9 @@ def completed_rows(
     )
     results = []
     for row, _ in enumerate(terms):
-        parts = found.influence[row]
+        parts = [part for part in found.influence[row] if part is not None]
+        if len(parts) < m + len(shifted):
+            raise NotEstimableError("the arm follows from the other columns of the regression (collinear)")
         sums = np.stack([group_sums(part, study, inference) for part in parts])
         mean = RowInfluence(parts[0].index, np.mean([part.values for part in parts[:m]], axis=0))
         estimates = found.coef[row, :m]

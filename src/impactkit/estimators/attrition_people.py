@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impactkit.errors import NotEstimableError
-from impactkit.estimators.regression import trial_matrix
+from impactkit.estimators.matrix import trial_matrix
 from impactkit.estimators.sample import arms_of, treated_labels
 
 if TYPE_CHECKING:

@@ -291,8 +291,12 @@ def _methods(
                 rows.number(at, _term("imputation", label, labels), unit, seen["complete_case", place])
         else:
             terms = list(range(1, len(labels) + 1))
-            done = completed_rows(people, imputed, study, rows.inference, terms, cells)
-            for place, label in enumerate(labels):
+            try:
+                done = completed_rows(people, imputed, study, rows.inference, terms, cells)
+            except NotEstimableError as reason:
+                for label in labels:
+                    rows.missing(at, _term("imputation", label, labels), unit, str(reason))
+            for place, label in enumerate(labels if done else ()):
                 seen["imputation", place] = done[place].line
                 row = rows.number(at, _term("imputation", label, labels), unit, done[place].line)
                 shared.append((row, done[place]))

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from impactkit.analysis import Analysis, ConfLevel, Inference, Linearised, choose_inference
+from impactkit.analysis import HC2, Analysis, ConfLevel, Inference, choose_inference
 from impactkit.design import Design
 from impactkit.errors import NotEstimableError, RefusalError
-from impactkit.estimators.regression import Adjustment, Regression, influence_block, regress, trial_matrix
-from impactkit.estimators.sample import OneArmed, Sample, arms_of, complete_rows, draw_sample, treated_labels
-from impactkit.results import Estimates, Note, RowInfluence, RowKey
+from impactkit.estimators.matrix import Adjustment, columns_left_out, trial_matrix
+from impactkit.estimators.regression import regress
+from impactkit.estimators.rows import ITTRows
+from impactkit.estimators.sample import OneArmed, Sample, SampleError, arms_of, complete_rows, draw_sample
+from impactkit.results import Estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impactkit.data import ColumnNeed, StudyData
 
-__all__ = ["IntentToTreat", "effective_n", "glance_row"]
-
-_METHODS = {"none": "difference in means", "ancova": "ANCOVA", "lin": "Lin (2013) interacted adjustment"}
+__all__ = ["IntentToTreat", "estimate_linear"]
 
 
 class IntentToTreat(Analysis):
-    """Effect of allocation on one or more outcomes, by population, as randomised.
+    r"""Effect of allocation on one or more outcomes, by population, as randomised.
 
     Use it for the headline impact of a trial. Strata, clusters, weights and populations come from the
     design and are never asked for again; all outcomes of one population share their factorisation.
@@ -46,8 +47,9 @@ class IntentToTreat(Analysis):
         is the blocked difference in means.
     inference : HC0, HC1, HC2, HC3, CR2 or Linearised, optional
         CR2 when the design has clusters, HC2 otherwise.
-    df : {"residual", "welch"}
-        Degrees of freedom without clusters; Welch-Satterthwaite for the plain difference in means only.
+    df : {"residual", "satterthwaite", "welch"}
+        Degrees of freedom without clusters: n less coefficients; Bell and McCaffrey's, which fall when few
+        people carry the effect (a small arm, a large weight); Welch's, for the plain difference in means.
     one_armed : {"error", "drop"}
         A stratum with one arm only among the people analysed fails its row, or is left out and counted.
     conf_level : float
@@ -62,19 +64,28 @@ class IntentToTreat(Analysis):
     -----
     The estimate is the coefficient on the arm in weighted least squares of the outcome on: the arm
     (no strata); the arm interacted with centred stratum dummies (strata, which equals
-    :math:`\\sum_b (n_b/n) \\hat\\tau_b`); arm, covariates and stratum dummies (ANCOVA); arm interacted with
+    :math:`\sum_b (n_b/n) \hat\tau_b`); arm, covariates and stratum dummies (ANCOVA); arm interacted with
     centred covariates and dummies (Lin 2013). Columns are centred at the mean of the people analysed,
     weighted if they are. Influence values are those of the coefficient, with the small-sample factor of the
     chosen errors; their squares, summed within cluster first, give the variance.
 
     Complete cases are used outcome by outcome; ``glance()`` counts everybody left out.
 
+    A covariate from which the arm can be told leaves no effect to estimate: the row is refused and the
+    covariate named. Other collinear columns are left out as R's ``lm`` does, and named in ``notes()``.
+    Where somebody is alone in their arm and stratum (a cluster, if those were allocated) a blocked estimate
+    stands without a standard error; Pashley and Miratrix (2021) discuss what more one may assume.
+
     References
     ----------
+    Bell, R. M. and McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with
+    multi-stage samples. *Survey Methodology* 28(2).
     Lin, W. (2013). Agnostic notes on regression adjustments to experimental data. *Annals of Applied
     Statistics* 7(1).
     Pustejovsky, J. E. and Tipton, E. (2018). Small-sample methods for cluster-robust variance estimation.
     *Journal of Business & Economic Statistics* 36(4).
+    Pashley, N. E. and Miratrix, L. W. (2021). Insights on variance estimation for blocked and matched pairs
+    designs. *Journal of Educational and Behavioral Statistics* 46(3).
 
     Examples
     --------
@@ -99,7 +110,7 @@ class IntentToTreat(Analysis):
     covariates: tuple[str, ...] = ()
     adjustment: Adjustment | None = None
     inference: Inference | None = None
-    df: Literal["residual", "welch"] = "residual"
+    df: Literal["residual", "satterthwaite", "welch"] = "residual"
     one_armed: OneArmed = "error"
     conf_level: ConfLevel = 0.95
 
@@ -119,14 +130,17 @@ class IntentToTreat(Analysis):
         return self.adjustment or ("ancova" if self.covariates else "none")
 
     def outcome_names(self) -> tuple[str, ...]:
+        """Give the outcomes this analysis reads."""
         return (self.outcome,) if isinstance(self.outcome, str) else self.outcome
 
     def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
+        """Give the columns read besides those the design names."""
         from impactkit.data import ColumnNeed
 
         return tuple(ColumnNeed(column=name, role="any", by=f'analysis "{self.name}"') for name in self.covariates)
 
     def refusals(self, design: Design | None) -> list[str]:
+        """Say what the design declares and this analysis cannot honour."""
         said = super().refusals(design)
         if design is None:
             return said
@@ -137,9 +151,14 @@ class IntentToTreat(Analysis):
             said.append(str(error))
         if self.df == "welch" and (design.strata or design.clusters or self._declares_weights(design)):
             said.append(f'{who} asks for df="welch", which is defined without strata, clusters and weights only.')
+        if self.df == "satterthwaite" and design.clusters:
+            said.append(f'{who} asks for df="satterthwaite", which CR2 uses already: leave `df` out.')
+        if self.df != "residual" and not isinstance(self.inference, HC2 | None):
+            said.append(f'{who} asks for df="{self.df}", which belongs to HC2 errors: leave `inference` out.')
         return said
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
+        """Estimate every population and outcome."""
         return estimate_linear(self, study)
 
 
@@ -148,25 +167,21 @@ def estimate_linear(spec: IntentToTreat, study: StudyData) -> Estimates:
     inference = choose_inference(spec.inference, study.design, f'IntentToTreat "{spec.name}"')
     covariates = study.covariates(spec.covariates).matrix if spec.covariates else None
     complete = complete_rows(covariates)
-    labels = list(treated_labels(study))
-    rows = _Rows(spec, labels)
+    rows = ITTRows(spec, study, inference)
     for population in spec.chosen_populations(study.design):
-        samples: list[Sample] = []
+        groups: dict[tuple[bytes, str | None], list[Sample]] = {}
         for outcome in spec.outcome_names():
             try:
-                samples.append(
-                    draw_sample(
-                        study, outcome=outcome, population=population, complete=complete, one_armed=spec.one_armed
-                    )
+                sample = draw_sample(
+                    study, outcome=outcome, population=population, complete=complete, one_armed=spec.one_armed
                 )
-            except NotEstimableError as reason:
-                rows.fail(outcome, population, str(reason), study)
-        groups: dict[tuple[bytes, str | None], list[Sample]] = {}
-        for sample in samples:
-            groups.setdefault(sample.key, []).append(sample)
+            except SampleError as fault:
+                rows.fail(fault.sample, str(fault))
+            else:
+                groups.setdefault(sample.key, []).append(sample)
         for group in groups.values():
             _solve_group(spec, study, group, covariates, inference, rows)
-    return rows.estimates(study, inference)
+    return rows.estimates()
 
 
 def _solve_group(
@@ -175,33 +190,40 @@ def _solve_group(
     group: list[Sample],
     covariates: NDArray[np.float64] | None,
     inference: Inference,
-    rows: _Rows,
+    rows: ITTRows,
 ) -> None:
     member = group[0].member
     weights = None if group[0].weights is None else group[0].weights[member]
     people = np.flatnonzero(member)
-    values = np.stack([sample.values[people] for sample in group]).T
+    values = np.stack([sample.values[people] for sample in group]).T  # each outcome contiguous
     arm = arms_of(study)[people]
+    strata = None if study.strata is None else study.strata[people]
     matrix = trial_matrix(
         arm=arm,
         arms=len(rows.labels) + 1,
-        strata=None if study.strata is None else study.strata[people],
-        covariates=None if covariates is None else covariates[people],
+        strata=strata,
+        covariates=covariates if covariates is None or member.all() else covariates.take(people, axis=0),
         weights=weights,
         adjustment=spec.adjustment_used,
     )
-    terms = list(range(1, len(rows.labels) + 1))
     is_control = arm == 0
     control_member = member.copy()
     control_member[people[~is_control]] = False
     try:
         effects = regress(
-            study, matrix=matrix, outcomes=values, member=member, weights=weights, rows=terms, inference=inference
+            study,
+            matrix=matrix,
+            outcomes=values,
+            member=member,
+            weights=weights,
+            rows=list(range(1, len(rows.labels) + 1)),
+            inference=inference,
+            satterthwaite=spec.df == "satterthwaite",
         )
         controls = regress(
             study,
             matrix=np.ones((int(is_control.sum()), 1)),
-            outcomes=values[is_control],
+            outcomes=values.T.compress(is_control, axis=1).T,
             member=control_member,
             weights=None if weights is None else weights[is_control],
             rows=[0],
@@ -209,159 +231,34 @@ def _solve_group(
         )
     except NotEstimableError as reason:
         for sample in group:
-            rows.fail(sample.outcome.name, sample.population, str(reason), study)
+            rows.fail(sample, str(reason))
         return
     if spec.df == "welch":
-        effects = _with_welch_df(effects, arm=arm, values=values)
+        effects = replace(effects, df=_welch_df(arm=arm, values=values, arms=len(rows.labels) + 1))
+    left_out = None
+    if effects.aliased.any():
+        names = list(study.covariates(spec.covariates).names)
+        if strata is not None:
+            names += [study.strata_labels[code] for code in np.unique(strata)[1:]]
+        left_out = columns_left_out(matrix, effects.aliased, labels=rows.labels, controls=names, weights=weights)
+        for treated, _ in left_out.with_arm:
+            effects.coef[treated - 1] = np.nan
+            effects.std_error[treated - 1] = np.nan
+            effects.influence[treated - 1][:] = [None] * len(group)
     for place, sample in enumerate(group):
-        rows.add(study, sample, place, effects, controls)
+        rows.add(sample, place, effects, controls, left_out)
 
 
-def _with_welch_df(effects: Regression, *, arm: NDArray[np.int8], values: NDArray[np.float64]) -> Regression:
-    from dataclasses import replace
-
-    df = effects.df.copy()
-    control = values[arm == 0]
-    base = control.var(axis=0, ddof=1) / len(control)
-    for term in range(len(df)):
-        treated = values[arm == term + 1]
-        own = treated.var(axis=0, ddof=1) / len(treated)
-        df[term] = (own + base) ** 2 / (own**2 / (len(treated) - 1) + base**2 / (len(control) - 1))
-    return replace(effects, df=df)
-
-
-class _Rows:
-    """Rows under construction, in the order outcomes were asked for within each population."""
-
-    def __init__(self, spec: IntentToTreat, labels: list[str]) -> None:
-        self.spec = spec
-        self.labels = labels
-        self.found: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
-        self.glances: dict[tuple[str, str], dict[str, Any]] = {}
-        self.remarks: list[Note] = []
-
-    def add(self, study: StudyData, sample: Sample, place: int, effects: Regression, controls: Regression) -> None:
-        spec, outcome, population = self.spec, sample.outcome, sample.population
-        smallest = sample.smallest_cell(arms_of(study))
-        n = sample.counts["n_analysed"]
-        rows: list[tuple[Any, ...]] = []
-        for term, label in enumerate(self.labels):
-            key = RowKey(spec.name, outcome.name, population, label, "difference", outcome.unit)
-            estimate, error = effects.coef[term, place], effects.std_error[term, place]
-            df = effects.df[term, place]
-            self._explain(key, estimate, error, df, effects.residual_df)
-            rows.append((key, estimate, error, df, n, effects.influence[term][place], smallest))
-        key = RowKey(spec.name, outcome.name, population, "control_mean", "mean", outcome.unit)
-        n_control = sample.counts["n_control"]
-        mean, error, df = controls.coef[0, place], controls.std_error[0, place], controls.df[0, place]
-        self._explain(key, mean, error, df, controls.residual_df)
-        rows.append((key, mean, error, df, n_control, controls.influence[0][place], smallest))
-        self.found[outcome.name, population] = rows
-        blocked = study.strata is not None and spec.adjustment_used == "none"
-        method = ("blocked " if blocked else "") + _METHODS[spec.adjustment_used]
-        if study.strata is not None and not blocked:
-            method += " with stratum dummies"
-        self.glances[outcome.name, population] = glance_row(
-            spec, study, sample, estimand="intention to treat", method=method, df=float(np.fmin.reduce(effects.df[:, place]))
-        )
-        if sample.dropped_strata:
-            self._remark(
-                outcome.name,
-                population,
-                f"{len(sample.dropped_strata)} strata with one arm only were left out as asked "
-                f"({sample.counts['n_dropped_strata']} rows): {'; '.join(sample.dropped_strata[:5])}",
-            )
-        if effects.aliased.any():
-            self._remark(
-                outcome.name,
-                population,
-                f"{int(effects.aliased.sum())} of {len(effects.aliased)} columns of the regression follow from the others "
-                "and were left out; the effect does not depend on which",
-            )
-
-    def fail(self, outcome: str, population: str, reason: str, study: StudyData) -> None:
-        spec = study.outcome(outcome).spec
-        rows: list[tuple[Any, ...]] = []
-        for term, measure in (*((label, "difference") for label in self.labels), ("control_mean", "mean")):
-            key = RowKey(self.spec.name, spec.name, population, term, measure, spec.unit)
-            rows.append((key, np.nan, np.nan, np.nan, np.nan, None, np.nan))
-            self.remarks.append(
-                self.spec.note(reason, outcome=spec.name, population=population, term=term, column="estimate")
-            )
-        self.found[spec.name, population] = rows
-
-    def _explain(self, key: RowKey, estimate: float, error: float, df: float, residual_df: int) -> None:
-        if not np.isfinite(estimate):
-            column, reason = "estimate", "the arm follows from the other columns of the regression (collinear)"
-        elif residual_df <= 0 or not np.isfinite(df):
-            column, reason = "std_error", "no degrees of freedom are left: too few people for this specification"
-        elif not np.isfinite(error):
-            column, reason = (
-                "std_error",
-                (
-                    "somebody is alone in their arm and stratum, so this variance cannot be estimated: join strata, "
-                    "or adjust by ANCOVA"
-                ),
-            )
-        elif error == 0.0:
-            column, reason = "p_value", "the outcome does not vary, so there is no test"
-        else:
-            return
-        self.remarks.append(Note(key.analysis, key.outcome, key.population, key.term, column, reason))
-
-    def _remark(self, outcome: str, population: str, reason: str) -> None:
-        self.remarks.append(self.spec.note(reason, outcome=outcome, population=population))
-
-    def estimates(self, study: StudyData, inference: Inference) -> Estimates:
-        order = [
-            (study.outcome(outcome).spec.name, population)
-            for population in self.spec.chosen_populations(study.design)
-            for outcome in self.spec.outcome_names()
-        ]
-        rows = [row for key in order for row in self.found[key]]
-        influences: list[RowInfluence | None] = [row[5] for row in rows]
-        return Estimates.build(
-            keys=[row[0] for row in rows],
-            working=[row[1] for row in rows],
-            working_se=[row[2] for row in rows],
-            df=[row[3] for row in rows],
-            n=[row[4] for row in rows],
-            conf_level=self.spec.conf_level,
-            influence=[influence_block(study, influences, inference)],
-            glances=[self.glances[key] for key in order if key in self.glances],
-            remarks=self.remarks,
-            min_cell=[row[6] for row in rows],
-        )
-
-
-def effective_n(weights: NDArray[np.float64] | None, n: int) -> float:
-    """Give Kish's effective sample size, (Σw)²/Σw²."""
-    return float(n) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
-
-
-def glance_row(spec: Any, study: StudyData, sample: Sample, *, estimand: str, method: str, df: float) -> dict[str, Any]:
-    """Fill the glance row that every estimator on people gives."""
-    inference = choose_inference(spec.inference, study.design, spec.name)
-    weights = None if sample.weights is None else sample.weights[sample.member]
-    clusters = None if study.clusters is None else len(np.unique(study.clusters[sample.member]))
-    errors: str = inference.kind if not isinstance(inference, Linearised) else "Taylor linearised"
-    if clusters is not None:
-        errors += f" by {study.design.clusters}"
-    return {
-        "analysis": spec.name,
-        "outcome": sample.outcome.name,
-        "population": sample.population,
-        "kind": spec.kind,
-        "estimand": estimand,
-        "method": method,
-        "inference": errors,
-        "evidence": study.design.evidence,
-        **sample.counts,
-        "clusters": clusters,
-        "missing_rule": "complete cases, outcome by outcome",
-        "weights": sample.weights_column or "none",
-        "effective_n": effective_n(weights, sample.counts["n_analysed"]),
-        "conf_level": spec.conf_level,
-        "design_df": df,
-        "independence_assumed": False,
-    }
+def _welch_df(*, arm: NDArray[np.int8], values: NDArray[np.float64], arms: int) -> NDArray[np.float64]:
+    """Give the Welch-Satterthwaite degrees of freedom of each arm against control, shape (arms − 1, m)."""
+    df = np.full((arms - 1, values.shape[1]), np.nan)
+    sizes = np.bincount(arm, minlength=arms)
+    if sizes[0] < 2:
+        return df
+    base = values[arm == 0].var(axis=0, ddof=1) / sizes[0]
+    for place in np.flatnonzero(sizes[1:] > 1):
+        n = sizes[place + 1]
+        own = values[arm == place + 1].var(axis=0, ddof=1) / n
+        spread = own**2 / (n - 1) + base**2 / (sizes[0] - 1)
+        np.divide((own + base) ** 2, spread, out=df[place], where=spread > 0)
+    return df

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from impactkit.data import StudyData
     from impactkit.design import Outcome
 
-__all__ = ["OneArmed", "Sample", "arms_of", "complete_rows", "draw_sample", "treated_labels"]
+__all__ = ["OneArmed", "Sample", "SampleError", "arms_of", "complete_rows", "draw_sample", "treated_labels"]
 
 OneArmed = Literal["error", "drop"]
 
@@ -68,6 +68,20 @@ def arm_sizes(member: NDArray[np.bool_], arm: NDArray[np.int8], arms: int) -> ND
     return np.array([np.count_nonzero(member & (arm == place)) for place in range(arms)], dtype=np.int64)
 
 
+class SampleError(NotEstimableError):
+    """Nothing can be estimated from a sample; its counts can still be shown.
+
+    Parameters
+    ----------
+    reason : str
+    sample : Sample
+    """
+
+    def __init__(self, reason: str, sample: Sample) -> None:
+        super().__init__(reason)
+        self.sample = sample
+
+
 def arms_of(study: StudyData) -> NDArray[np.int8]:
     """Give the arm of each person of a design that has arms."""
     arm = study.arm
@@ -110,7 +124,7 @@ def draw_sample(
 
     Raises
     ------
-    NotEstimableError
+    SampleError
         If an arm is empty, or a stratum has one arm only and ``one_armed="error"``.
     """
     column = study.outcome(outcome)
@@ -131,34 +145,51 @@ def draw_sample(
     labels = treated_labels(study)
     arms = len(labels) + 1
     dropped: tuple[str, ...] = ()
+    fault = ""
     if study.strata is not None:
-        member, dropped, rows = _two_armed(study, member, arms=arms, one_armed=one_armed)
-        counts["n_dropped_strata"] = rows
+        kept, dropped, fault = _two_armed(study, member, arms=arms, one_armed=one_armed)
+        counts["n_dropped_strata"] = np.count_nonzero(member & ~kept)
+        member = kept
     sizes = arm_sizes(member, arm, arms)
-    if (sizes == 0).any():
-        names = (str(getattr(study.design, "control", "control")), *labels)
-        empty = ", ".join(f'"{names[place]}"' for place in np.flatnonzero(sizes == 0))
-        raise NotEstimableError(
-            f"nobody is left to analyse in arm {empty} (of {counts['n_assigned']} assigned, "
-            f"{counts['n_missing_outcome']} have no outcome)"
-        )
     counts |= {"n_analysed": int(sizes.sum()), "n_treated": int(sizes[1:].sum()), "n_control": int(sizes[0])}
-    spec = column.spec
-    return Sample(
-        outcome=spec,
+    sample = Sample(
+        outcome=column.spec,
         population=population,
         member=member,
         values=column.values,
         weights=column.weights,
-        weights_column=None if column.weights is None else study.design.weights_of(spec),
+        weights_column=None if column.weights is None else study.design.weights_of(column.spec),
         counts=counts,
         dropped_strata=dropped,
     )
+    if (sizes == 0).any():
+        fault = _empty_arms(study, sizes, labels, counts)
+    if fault:
+        raise SampleError(fault, sample)
+    return sample
+
+
+def _empty_arms(study: StudyData, sizes: NDArray[np.intp], labels: tuple[str, ...], counts: dict[str, Any]) -> str:
+    names = (str(getattr(study.design, "control", "control")), *labels)
+    empty = ", ".join(f'"{names[place]}"' for place in np.flatnonzero(sizes == 0))
+    lost = [
+        f"{counts[name]} {words}"
+        for name, words in (
+            ("n_missing_outcome", "have no outcome"),
+            ("n_zero_weight", "have weight 0"),
+            ("n_missing_covariates", "lack a covariate"),
+            ("n_dropped_strata", "are in strata that lack an arm"),
+        )
+        if counts[name]
+    ]
+    whole = f"{counts['n_assigned']} assigned"
+    return f"nobody is left to analyse in arm {empty} (of {', '.join([whole, *lost])})"
 
 
 def _two_armed(
     study: StudyData, member: NDArray[np.bool_], *, arms: int, one_armed: OneArmed
-) -> tuple[NDArray[np.bool_], tuple[str, ...], int]:
+) -> tuple[NDArray[np.bool_], tuple[str, ...], str]:
+    """Give who is in strata with every arm, the strata left out, and what is wrong if that was not asked for."""
     strata = study.strata
     assert strata is not None
     labels = study.strata_labels
@@ -166,13 +197,15 @@ def _two_armed(
     present = cells.sum(axis=1) > 0
     faulty = present & (cells == 0).any(axis=1)
     if not faulty.any():
-        return member, (), 0
+        return member, (), ""
     names = tuple(labels[place] for place in np.flatnonzero(faulty))
     rows = int(cells[faulty].sum())
-    if one_armed == "error":
-        shown = "; ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        raise NotEstimableError(
-            f"{len(names)} of {int(present.sum())} strata lack an arm among the people analysed ({shown}; {rows} rows): "
-            'join strata, or set one_armed="drop" to leave these rows out and have them counted'
-        )
-    return member & ~faulty[strata], names, rows
+    if one_armed == "drop":
+        return member & ~faulty[strata], names, ""
+    shown = "; ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return (
+        member,
+        (),
+        f"{len(names)} of {int(present.sum())} strata lack an arm among the people analysed ({shown}; {rows} rows): "
+        'join strata, or set one_armed="drop" to leave these rows out and have them counted',
+    )

@@ -11,8 +11,10 @@ from pydantic import Field
 
 from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
 from impactkit.design import Design
-from impactkit.estimators.itt import IntentToTreat, effective_n, estimate_linear
-from impactkit.estimators.regression import Adjustment, influence_block, regress
+from impactkit.estimators.itt import IntentToTreat, estimate_linear
+from impactkit.estimators.matrix import Adjustment
+from impactkit.estimators.regression import EXACT, carries_clusters, influence_block, regress
+from impactkit.estimators.rows import effective_n
 from impactkit.estimators.sample import OneArmed, arms_of, complete_rows, draw_sample, treated_labels
 from impactkit.results import Estimates, Note, RowInfluence, RowKey
 
@@ -33,7 +35,7 @@ _NAMES = {
 
 
 class StandardisedEffect(Analysis):
-    """Effect of allocation in standard deviations of the outcome, from the adjusted, weighted estimate.
+    r"""Effect of allocation in standard deviations of the outcome, from the adjusted, weighted estimate.
 
     Use it for scales without a natural unit (health, wellbeing) and to compare outcomes. The numerator is
     exactly the :class:`IntentToTreat` estimate under the same options.
@@ -55,11 +57,17 @@ class StandardisedEffect(Analysis):
 
     Notes
     -----
-    :math:`g = J(\\nu)\\,\\hat\\tau/s` with the exact :math:`J(\\nu) = \\Gamma(\\nu/2) /
-    (\\sqrt{\\nu/2}\\,\\Gamma((\\nu-1)/2))`. Without weights and clusters ν is n₀ − 1, n − 2 or n − 1; with
+    :math:`g = J(\nu)\,\hat\tau/s` with the exact :math:`J(\nu) = \Gamma(\nu/2) /
+    (\sqrt{\nu/2}\,\Gamma((\nu-1)/2))`. Without weights and clusters ν is n₀ − 1, n − 2 or n − 1; with
     weights n is Kish's effective size; with clusters ν is the Satterthwaite value 2s⁴/V(s²) if that is
-    smaller. The influence of g is :math:`J(\\psi_\\tau/s - \\hat\\tau\\,\\psi_{s^2}/(2s^3))`, so the
-    interval carries the standard deviation's own error, whatever the outcome's kurtosis.
+    smaller. The influence of g is :math:`J(\psi_\tau/s - \hat\tau\,\psi_{s^2}/(2s^3))`, so the
+    interval carries the standard deviation's own error, whatever the outcome's kurtosis. Its degrees of
+    freedom are the numerator's or, if smaller, :math:`2V^2/\{\sum\psi^4 - V^2/m\}`, Satterthwaite's for a
+    variance V of m influence values (cluster sums with clusters): squares and response weights have longer
+    tails than the outcome. The p value is that of this interval, so it differs a little from the numerator's.
+
+    The weighted variance is unbiased for independent people of equal variance:
+    :math:`s^2 = \sum w (y - \bar y)^2 / \{\sum w\,(1 - \sum w^2/(\sum w)^2)\}` for one group.
 
     References
     ----------
@@ -89,16 +97,19 @@ class StandardisedEffect(Analysis):
     conf_level: ConfLevel = 0.95
 
     def outcome_names(self) -> tuple[str, ...]:
+        """Give the outcomes this analysis reads."""
         return self.numerator().outcome_names()
 
     def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
+        """Give the columns read besides those the design names."""
         return self.numerator().columns(design)
 
     def refusals(self, design: Design | None) -> list[str]:
+        """Say what the design declares and this analysis cannot honour."""
         return [said.replace("IntentToTreat", "StandardisedEffect") for said in self.numerator().refusals(design)]
 
     def numerator(self) -> IntentToTreat:
-        """The intention-to-treat analysis whose estimate is standardised."""
+        """Give the intention-to-treat analysis whose estimate is standardised."""
         return IntentToTreat(
             name=self.name,
             outcome=self.outcome,
@@ -111,18 +122,29 @@ class StandardisedEffect(Analysis):
         )
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
+        """Estimate every population and outcome."""
         return _standardise(self, study)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scale:
-    """A standard deviation, the influence of its square, and the degrees of freedom of its factor."""
+    """A standard deviation, the influence and variance of its square, and the degrees of freedom of its factor."""
 
     sd: float
-    influence: RowInfluence
+    influence: RowInfluence | None
     variance_of_square: float
+    variance_df: float
     factor_df: float
     n: int
+
+    @property
+    def missing(self) -> str:
+        """Why nothing can be divided by it; empty if it can."""
+        if self.sd == 0.0:
+            return "the outcome does not vary, so there is nothing to divide by"
+        if not np.isfinite(self.sd) or not self.factor_df > 1:
+            return "too few people for a standard deviation to divide by"
+        return ""
 
 
 def small_sample_factor(df: float) -> float:
@@ -141,9 +163,8 @@ def small_sample_factor(df: float) -> float:
 
 
 def _standardise(spec: StandardisedEffect, study: StudyData) -> Estimates:
-    numerator = spec.numerator()
-    base = estimate_linear(numerator, study)
     inference = choose_inference(spec.inference, study.design, spec.name)
+    base = estimate_linear(spec.numerator(), study)
     matrix = study.covariates(spec.covariates).matrix if spec.covariates else None
     complete = complete_rows(matrix)
     labels = list(treated_labels(study))
@@ -159,7 +180,10 @@ def _standardise(spec: StandardisedEffect, study: StudyData) -> Estimates:
         effect_key = key._replace(measure="standardised_difference", unit="sd")
         scale_key = key._replace(term=f"standardiser: {key.term}" if len(labels) > 1 else "standardiser", measure="sd")
         if own is None:
-            rows.append((effect_key, np.nan, np.nan, np.nan, np.nan, None, np.nan))
+            rows.append((effect_key, np.nan, np.nan, np.nan, n, None, cell))
+            rows.append((scale_key, np.nan, np.nan, np.nan, np.nan, None, cell))
+            reason = next((note.reason for note in base.remarks if note[:4] == key[:4]), "")
+            remarks.append(Note(*scale_key[:4], "estimate", reason))
             continue
         sample = draw_sample(
             study, outcome=key.outcome, population=key.population, complete=complete, one_armed=spec.one_armed
@@ -173,29 +197,40 @@ def _standardise(spec: StandardisedEffect, study: StudyData) -> Estimates:
             standardiser=spec.standardiser,
             inference=inference,
         )
-        if not scale.sd > 0:
-            remarks.append(
-                Note(*effect_key[:4], "estimate", "the outcome does not vary, so there is nothing to divide by")
-            )
-            rows.append((effect_key, np.nan, np.nan, np.nan, n, None, np.nan))
+        square = scale.influence
+        if scale.missing or square is None:
+            remarks.append(Note(*effect_key[:4], "estimate", scale.missing))
+            remarks.append(Note(*scale_key[:4], "std_error", scale.missing))
+            rows.append((effect_key, np.nan, np.nan, np.nan, n, None, cell))
+            rows.append((scale_key, scale.sd, np.nan, np.nan, scale.n, None, cell))
             continue
         factor = small_sample_factor(scale.factor_df)
         tau = float(base.working[place])
         dense = np.zeros(study.n)
         dense[slice(None) if own.index is None else own.index] += factor / scale.sd * own.values
-        square = scale.influence
         dense[slice(None) if square.index is None else square.index] -= factor * tau / (2 * scale.sd**3) * square.values
-        error = _error(dense, block.clusters)
-        rows.append((effect_key, factor * tau / scale.sd, error, df, n, RowInfluence(None, dense), cell))
-        half = RowInfluence(square.index, square.values / (2 * scale.sd))
+        error, own_df = _error(dense, block.clusters)
+        value = factor * tau / scale.sd
+        rows.append(
+            (
+                effect_key,
+                value,
+                error,
+                _smaller(df, own_df),
+                n,
+                RowInfluence(None, dense, people=np.flatnonzero(sample.member)),
+                cell,
+            )
+        )
+        half = RowInfluence(square.index, square.values / (2 * scale.sd), people=square.people)
         spread = float(np.sqrt(scale.variance_of_square)) / (2 * scale.sd)
-        rows.append((scale_key, scale.sd, spread, df, scale.n, half, cell))
+        rows.append((scale_key, scale.sd, spread, _smaller(df, scale.variance_df), scale.n, half, cell))
         remarks.append(
             Note(
                 *effect_key[:4],
                 "",
-                f"divided by the {_NAMES[spec.standardiser]}; small-sample factor {factor:.6f} at {scale.factor_df:.4g} "
-                "degrees of freedom",
+                f"divided by the {_NAMES[spec.standardiser]}; small-sample factor {factor:.6f} at "
+                f"{scale.factor_df:.4g} degrees of freedom",
             )
         )
     return Estimates.build(
@@ -215,12 +250,21 @@ def _standardise(spec: StandardisedEffect, study: StudyData) -> Estimates:
     )
 
 
-def _error(values: NDArray[np.float64], clusters: NDArray[Any] | None) -> float:
+def _smaller(first: float, second: float) -> float:
+    """Give the smaller degrees of freedom; NaN if the first are."""
+    return first if np.isnan(first) or np.isnan(second) else min(first, second)
+
+
+def _error(values: NDArray[np.float64], clusters: NDArray[Any] | None) -> tuple[float, float]:
+    """Give the standard error that influence values carry and the degrees of freedom of that error's square."""
     sums: NDArray[Any] = values
     if clusters is not None:
         inside = clusters >= 0
         sums = np.bincount(clusters[inside], weights=values[inside])
-    return float(np.sqrt((sums**2).sum()))
+    squares = sums[sums != 0.0] ** 2
+    variance = float(squares.sum())
+    spread = float((squares**2).sum()) - variance**2 / max(len(squares), 1)
+    return float(np.sqrt(variance)), 2.0 * variance**2 / spread if spread > 0 else float("nan")
 
 
 def _scale(
@@ -233,39 +277,48 @@ def _scale(
     standardiser: Standardiser,
     inference: Inference,
 ) -> _Scale:
-    """Estimate the variance as mean squares, by regressions that bring their own influence values."""
+    """Estimate the variance as mean squares, by regressions that bring their own influence values.
+
+    The factor before the squares makes the variance unbiased for independent people of equal variance, whatever
+    the weights: n/(n − groups) without, n/(n − 1) at Kish's effective n for one group.
+    """
     wanted = (0,) if standardiser == "control" else (0, term)
     chosen = member & np.isin(arms_of(study), wanted)
     arm, y = arms_of(study)[chosen], values[chosen]
     w = np.ones(len(y)) if weights is None else weights[chosen]
-    if standardiser == "pooled":
-        groups = (arm[:, None] == np.array(wanted)).astype(np.float64)
-    else:
-        groups = np.ones((len(y), 1))
+    pooled = standardiser == "pooled"
+    groups = (arm[:, None] == np.array(wanted)).astype(np.float64) if pooled else np.ones((len(y), 1))
     mass = groups.T @ w
-    means = (groups.T @ (w * y)) / mass
     shares = mass / mass.sum()
-    size = effective_n(None if weights is None else w, len(y))
-    spent = groups.shape[1]
-    correction = len(y) / (len(y) - spent) if len(y) > spent else np.nan
-    squares = correction * (y - groups @ means) ** 2
+    nominal = effective_n(None if weights is None else w, len(y)) - groups.shape[1]
+    spent = float((groups.T @ w**2 / mass).sum() / mass.sum())
+    residuals = y - groups @ ((groups.T @ (w * y)) / mass)
+    if np.abs(residuals).max() <= EXACT * np.abs(y).max():
+        return _Scale(0.0 if len(y) > groups.shape[1] else np.nan, None, np.nan, np.nan, nominal, len(y))
     fitted = regress(
         study,
         matrix=groups,
-        outcomes=squares[:, None],
+        outcomes=(residuals**2 / (1.0 - spent))[:, None],
         member=chosen,
         weights=None if weights is None else w,
-        rows=list(range(spent)),
+        rows=list(range(len(shares))),
         inference=inference,
     )
     variance = float(shares @ fitted.coef[:, 0])
-    parts = [fitted.influence[row][0] for row in range(spent)]
-    combined = np.sum([share * part.values for share, part in zip(shares, parts, strict=True)], axis=0)
-    influence = RowInfluence(parts[0].index, combined)
-    clusters = study.clusters if inference.kind in ("CR2", "linearised") else None
-    if clusters is not None and influence.index is not None:
-        clusters = clusters[influence.index]
-    spread = _error(combined, clusters) ** 2
-    nominal = size - spent
+    parts = [row[0] for row in fitted.influence]
+    index = None if parts[0] is None else parts[0].index
+    combined = np.sum([share * part.values for share, part in zip(shares, parts, strict=True) if part], axis=0)
+    clusters = study.clusters if carries_clusters(inference) else None
+    if clusters is not None and index is not None:
+        clusters = clusters[index]
+    error, variance_df = _error(combined, clusters)
+    spread = error**2
     df = min(nominal, 2 * variance**2 / spread) if clusters is not None and spread > 0 else nominal
-    return _Scale(float(np.sqrt(variance)), influence, spread, df, len(y))
+    return _Scale(
+        float(np.sqrt(variance)),
+        RowInfluence(index, combined, people=np.flatnonzero(chosen)),
+        spread,
+        variance_df,
+        df,
+        len(y),
+    )

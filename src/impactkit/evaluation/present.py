@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
-from impactkit.evaluation.present_attrition import (
-    attrition_files,
-    attrition_section,
-    attrition_tables,
-    beside_attrition,
-)
+from impactkit.evaluation import present_attrition as attrition
+from impactkit.evaluation import present_baseline as baseline
+from impactkit.evaluation.present_adjusted import adjusted_p_values
+from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
-from impactkit.report.figures_attrition import attrition_figure
 from impactkit.report.frames import is_effect, is_test
 from impactkit.report.html import report_html
 from impactkit.report.labels import Labels
 from impactkit.report.table import Table
-from impactkit.report.tables_attrition import attrition_table
 from impactkit.report.tables_frames import glance_table, tidy_table
 from impactkit.report.tables_impacts import impacts_table
+from impactkit.report.tables_odds import ODDS_RATIOS, odds_ratios_table
 from impactkit.report.write import frame_csv, write_files
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from impactkit.report.style import Style
 
 __all__ = [
+    "Layout",
     "disclosed",
     "labels_of",
     "make_figure",
@@ -46,13 +45,14 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "tidy", "glance", "attrition")
-_FIGURES = ("forest", "attrition")
+_TABLES = ("impacts", "odds_ratios", *baseline.TABLES, "power", "detectable", "attrition", "tidy", "glance")
+_FIGURES = ("forest", *baseline.FIGURES, "power", "attrition")
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
     """Give the result's frames with small counts withheld."""
-    return disclose(result.tidy(), result.glance(), result.notes(), result.cells())
+    frames = disclose(result.tidy(), result.glance(), result.notes(), result.cells())
+    return baseline.protect_flows(frames, result)
 
 
 def labels_of(result: EvaluationResult) -> Labels:
@@ -73,36 +73,82 @@ def has_effects(frame: pd.DataFrame) -> bool:
     return any(is_effect(measure) and not is_test(measure) for measure in frame["measure"])
 
 
-def make_table(result: EvaluationResult, name: str, style: str | Style) -> Table:
+Layout = Literal["auto", "stacked", "wide", "trial"]
+
+
+def make_table(result: EvaluationResult, name: str, style: str | Style, layout: Layout = "auto") -> Table:
     """Build one table of a result."""
     frames = disclosed(result)
     labels = labels_of(result)
+    if name == ODDS_RATIOS:
+        return _odds_table(frames, style, labels)
     if name == "attrition":
-        return attrition_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
+        return attrition.attrition_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
     if name == "impacts":
-        frames = beside_attrition(frames)
-        return impacts_table(frames.tidy, frames.glance, frames.notes, style, labels=labels, adjusted=_adjusted(result))
+        frames = _effects_apart(frames)
+        design = result.plan.design
+        titled = layout == "trial" and design is not None and design.evidence == "randomised"
+        return impacts_table(
+            frames.tidy,
+            frames.glance,
+            frames.notes,
+            style,
+            subtitle=result.plan.title if titled else "",
+            labels=labels,
+            layout=layout,
+            adjusted=adjusted_p_values(result, frames),
+        )
     if name == "tidy":
         return tidy_table(frames.tidy, frames.notes, style, labels=labels)
     if name == "glance":
         return glance_table(frames.glance, style, labels=labels)
+    if name in baseline.TABLES:
+        return baseline.named_table(result, name, style, frames, labels)
+    for table in power_tables(result, frames, style, labels):
+        if table.key == name:
+            return table
+    if name in _TABLES:
+        needed = "a Power" if name == "power" else "a MinimumDetectableEffect"
+        raise SpecError(f'the table "{name}" needs {needed} analysis, and the result has none')
     raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
 
 
-def _adjusted(result: EvaluationResult) -> pd.DataFrame | None:
-    frame = result.adjusted()
-    return None if frame.empty else frame
+def _effects_apart(frames: Disclosed) -> Disclosed:
+    """Leave odds ratios by characteristic, and attrition, to their own tables, unless there is nothing else."""
+    frames = attrition.beside_attrition(frames)
+    own = set(frames.glance.loc[frames.glance["kind"] == ODDS_RATIOS, "analysis"])
+    others = frames.tidy[~frames.tidy["analysis"].isin(own)]
+    if not own or not has_effects(others):
+        return frames
+    return replace(frames, tidy=others, glance=frames.glance[~frames.glance["analysis"].isin(own)])
+
+
+def _has_odds(frames: Disclosed) -> bool:
+    return bool((frames.glance["kind"] == ODDS_RATIOS).any())
+
+
+def _only_odds(frames: Disclosed) -> bool:
+    """Whether every effect is an odds ratio by characteristic."""
+    effects = _effects_apart(frames)
+    return _has_odds(frames) and bool((effects.glance["kind"] == ODDS_RATIOS).any())
+
+
+def _odds_table(frames: Disclosed, style: str | Style, labels: Labels) -> Table:
+    return odds_ratios_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
 
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
     if name not in _FIGURES:
-        known = ", ".join(_FIGURES)
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {known}')
+        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
+    if name == "power":
+        return power_figure(result, style, labels_of(result))
     frames = disclosed(result)
     if name == "attrition":
-        return attrition_figure(frames.tidy, frames.glance, style, labels=labels_of(result))
-    frames = beside_attrition(frames)
+        return attrition.attrition_figure(frames.tidy, frames.glance, style, labels=labels_of(result))
+    if name in baseline.FIGURES:
+        return baseline.named_figure(result, name, style, frames, labels_of(result))
+    frames = _effects_apart(frames)
     return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
 
 
@@ -115,17 +161,29 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     """Give the tables a terminal shows: impacts if there are any, else all rows."""
     frames = disclosed(result)
     labels = labels_of(result)
-    missing = attrition_tables(frames, style, labels)
-    main = beside_attrition(frames)
-    if missing and main is frames:
-        return missing
-    if has_effects(main.tidy):
-        return [*_impact_tables(main, style, labels), *missing]
-    return [tidy_table(frames.tidy, frames.notes, style, labels=labels)]
+    special = [*([_odds_table(frames, style, labels)] if _has_odds(frames) else [])]
+    special += baseline.baseline_tables(result, style, frames, labels)
+    special += power_tables(result, frames, style, labels)
+    special += attrition.attrition_tables(frames, style, labels)
+    if has_effects(frames.tidy):
+        apart = _only_odds(frames) or attrition.only_attrition(frames)
+        impacts = [] if apart else _impact_tables(result, _effects_apart(frames), style, labels)
+        return [*impacts, *special]
+    rest = _plain_rows(result, frames.tidy)
+    if special and rest.empty:
+        return special
+    return [*special, tidy_table(rest if special else frames.tidy, frames.notes, style, labels=labels)]
 
 
-def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
+def _plain_rows(result: EvaluationResult, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the analyses whose rows have a table of their own."""
+    own = [analysis.name for analysis in result.plan.analyses if getattr(analysis, "kind", "") in POWER_KINDS]
+    return baseline.without_baseline(result, frame[~frame["analysis"].isin(own)])
+
+
+def _impact_tables(result: EvaluationResult, frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
     """Give one table of effects in natural units and one in standard deviations."""
+    adjusted = adjusted_p_values(result, frames)
     effects = frames.tidy[[is_effect(measure) for measure in frames.tidy["measure"]]]
     standardised = list(dict.fromkeys(effects.loc[effects["measure"] == "standardised_difference", "analysis"]))
     natural = [name for name in dict.fromkeys(effects["analysis"]) if name not in standardised]
@@ -133,6 +191,7 @@ def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> lis
     tables = []
     for names, title, key in ((natural, "", "impacts"), (standardised, "in standard deviations", "impacts-sd")):
         if names:
+            own = None if adjusted is None else adjusted[adjusted["analysis"].isin(names)]
             tables.append(
                 impacts_table(
                     frames.tidy,
@@ -141,6 +200,7 @@ def _impact_tables(frames: Disclosed, style: str | Style, labels: Labels) -> lis
                     style,
                     labels=labels,
                     analyses=names,
+                    adjusted=None if own is None or own.empty else own,
                     title=title if both else "",
                     key=key,
                 )
@@ -152,15 +212,14 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     """Give the sections of a report: effects with a forest plot, all estimates, and who was analysed."""
     frames = disclosed(result)
     labels = labels_of(result)
-    sections: list[Section] = []
-    everything, missing = frames, attrition_section(frames, style, labels)
-    frames = beside_attrition(frames)
-    if has_effects(frames.tidy) and not (missing and frames is everything):
-        tables = _impact_tables(frames, style, labels)
+    sections: list[Section] = [*baseline.baseline_sections(result, style, frames, labels)]
+    if has_effects(frames.tidy) and not (_only_odds(frames) or attrition.only_attrition(frames)):
+        effects = _effects_apart(frames)
+        tables = _impact_tables(result, effects, style, labels)
         blocks: list[Block] = [*tables]
         evidence = tables[0].evidence
-        drawn = forest(frames.tidy, frames.glance, style, labels=labels, directions=_directions(result))
-        alt = forest_alt_text(frames.tidy, frames.glance, style, labels=labels)
+        drawn = forest(effects.tidy, effects.glance, style, labels=labels, directions=_directions(result))
+        alt = forest_alt_text(effects.tidy, effects.glance, style, labels=labels)
         blocks.append(
             Picture(
                 figure_bytes(drawn),
@@ -171,10 +230,14 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
-    sections.extend(missing)
-    other = frames.tidy[[not is_effect(measure) for measure in frames.tidy["measure"]]]
+    sections += attrition.attrition_section(frames, style, labels)
+    if _has_odds(frames):
+        sections.append(Section("Associations", (_odds_table(frames, style, labels),)))
+    sections += power_section(result, frames, style, labels)
+    other = attrition.without_attrition(frames, _plain_rows(result, frames.tidy))
+    other = other[~other["measure"].map(is_effect).astype(bool)]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
-    if len(other) and not (missing and frames is everything):
+    if len(other):
         sections.append(
             Section(
                 "Descriptions and tests",
@@ -186,8 +249,9 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
             )
         )
     looks: list[Block] = []
-    if len(frames.glance):
-        looks.append(glance_table(frames.glance, style, labels=labels, title="People"))
+    people = _plain_rows(result, frames.glance)
+    if len(people):
+        looks.append(glance_table(people, style, labels=labels, title="People"))
     if result.data_notes:
         looks.append(Bullets(result.data_notes))
     if looks:
@@ -200,12 +264,11 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
 def method_notes(result: EvaluationResult) -> tuple[Block, ...]:
     """Say how intervals were formed and what was withheld."""
     frames = disclosed(result)
-    compared = (frames.glance["kind"] == "attrition").any()
     said = [
         "Intervals and p values follow the declared design: strata, clusters, weights and populations are those of the "
         "plan, and the table above names the standard errors used for each estimate.",
         "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in"
-        + (" but where the section on missing outcomes says so" if compared else "")
+        + (" but where the section on missing outcomes says so" if (frames.glance["kind"] == "attrition").any() else "")
         + "; the table above counts everyone left out.",
     ]
     hidden = sum(row.under_threshold + row.complementary for row in frames.withheld)
@@ -250,19 +313,24 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         "glance.csv": frame_csv(frames.glance),
         "notes.csv": frame_csv(frames.notes),
     }
+    adjusted = adjusted_p_values(result, frames)
+    if adjusted is not None:
+        files["adjusted.csv"] = frame_csv(adjusted)
     for table in [
         *printable_tables(result, style),
         tidy_table(frames.tidy, frames.notes, style, labels=labels, key="estimates"),
     ]:
         files[f"tables/{table.key}.csv"] = table.to_csv()
         files[f"tables/{table.key}.html"] = report_html(Document(table.title, (Section(table.title, (table,)),)))
-    files |= attrition_files(frames, style, labels)
-    frames = beside_attrition(frames)
     if has_effects(frames.tidy):
-        drawn = forest(frames.tidy, frames.glance, style, labels=labels, directions=_directions(result))
+        effects = _effects_apart(frames)
+        drawn = forest(effects.tidy, effects.glance, style, labels=labels, directions=_directions(result))
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
-        files["figures/forest.txt"] = forest_alt_text(frames.tidy, frames.glance, style, labels=labels) + "\n"
+        files["figures/forest.txt"] = forest_alt_text(effects.tidy, effects.glance, style, labels=labels) + "\n"
+    files |= baseline.baseline_files(result, style, frames, labels)
+    files |= power_files(result, style, labels)
+    files |= attrition.attrition_files(frames, style, labels)
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -13,18 +13,42 @@ from impactkit.report.frames import is_effect
 from impactkit.report.tables_attrition import attrition_blocks, attrition_table, verdicts_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from impactkit.report.labels import Labels
     from impactkit.report.style import Style
     from impactkit.report.table import Table
 
-__all__ = ["attrition_files", "attrition_section", "attrition_tables", "beside_attrition"]
+__all__ = [
+    "attrition_figure",
+    "attrition_files",
+    "attrition_section",
+    "attrition_table",
+    "attrition_tables",
+    "beside_attrition",
+    "only_attrition",
+    "without_attrition",
+]
+
+
+def without_attrition(frames: Disclosed, rows: pd.DataFrame) -> pd.DataFrame:
+    """Give some rows without those of attrition analyses."""
+    names = set(frames.glance.loc[frames.glance["kind"] == "attrition", "analysis"])
+    return rows[~rows["analysis"].isin(names)]
+
+
+def only_attrition(frames: Disclosed) -> bool:
+    """Whether attrition analyses are the only ones that compare people."""
+    others = without_attrition(frames, frames.tidy)
+    return len(others) < len(frames.tidy) and not any(is_effect(name) for name in others["measure"])
 
 
 def beside_attrition(frames: Disclosed) -> Disclosed:
-    """Give the frames without the rows of attrition analyses, unless no other analysis compares people."""
-    names = set(frames.glance.loc[frames.glance["kind"] == "attrition", "analysis"])
-    others = frames.tidy[~frames.tidy["analysis"].isin(names)]
-    return replace(frames, tidy=others) if any(is_effect(name) for name in others["measure"]) else frames
+    """Give the frames without attrition analyses, unless no other analysis compares people."""
+    if only_attrition(frames):
+        return frames
+    tidy, glance = without_attrition(frames, frames.tidy), without_attrition(frames, frames.glance)
+    return replace(frames, tidy=tidy, glance=glance)
 
 
 def attrition_tables(frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:

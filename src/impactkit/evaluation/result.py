@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from impactkit.analysis import RowRef
+    from impactkit.evaluation.present import Layout
     from impactkit.inference import CombineKind, PooledWeights
     from impactkit.report.style import Style
     from impactkit.report.table import Table
@@ -165,21 +166,30 @@ class EvaluationResult:
 
     # --- tables, figures, files -----------------------------------------------------------------------------
 
-    def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials") -> Table:
-        """Give a table ready to be shown: ``"impacts"``, ``"tidy"``, ``"glance"`` or ``"attrition"``.
+    def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials", layout: Layout = "auto") -> Table:
+        """Give a table ready to be shown.
+
+        ``"impacts"``, ``"balance"``, ``"flow"``, ``"odds_ratios"``, ``"power"``, ``"detectable"``, ``"attrition"``,
+        ``"tidy"`` or ``"glance"``.
 
         Parameters
         ----------
         name : str
         style : str or Style
             ``"dwp_trials"`` (``* 90%``, ``** 95%``, ``*** 99%``), ``"pilots"`` (P < 0.05) or ``"plain"``.
+        layout : {"auto", "stacked", "wide", "trial"}
+            Of ``"impacts"``: ``"trial"`` sets outcomes under one another and populations side by side.
         """
         from impactkit.evaluation.present import make_table
 
-        return make_table(self, name, style)
+        return make_table(self, name, style, layout)
 
     def plot(self, name: str = "forest", *, style: str | Style = "dwp_trials") -> Figure:
-        """Give a figure: ``"forest"`` shows every effect, ``"attrition"`` each method for missing outcomes."""
+        """Give a figure ready to be shown.
+
+        ``"forest"`` (effects), ``"love"`` (baseline differences), ``"flow"`` (of participants), ``"power"`` or
+        ``"attrition"`` (each method for missing outcomes).
+        """
         from impactkit.evaluation.present import make_figure
 
         return make_figure(self, name, style)

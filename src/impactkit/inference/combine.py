@@ -10,7 +10,7 @@ import numpy as np
 
 from impactkit.compute.clusters import stacked_contrast
 from impactkit.errors import SpecError
-from impactkit.results.influence import Influence, RowInfluence
+from impactkit.results.influence import Influence
 from impactkit.results.joint import covariance, rows_without_units
 from impactkit.results.measures import measure
 
@@ -289,14 +289,10 @@ def _fieller(
 def _combined_block(block: Influence, positions: Sequence[int], coefficients: NDArray[np.float64]) -> Influence:
     from dataclasses import replace
 
-    rows = [block.rows[position] for position in positions]
-    if all(row is None for row in rows):
-        return replace(block, rows=(None,))
-    values = np.zeros(len(block.units))
-    for coefficient, row in zip(coefficients, rows, strict=True):
-        if row is not None:
-            values[slice(None) if row.index is None else row.index] += coefficient * row.values
-    return replace(block, rows=(RowInfluence(None, values),))
+    slopes: dict[int, float] = {}
+    for position, coefficient in zip(positions, coefficients, strict=True):
+        slopes[position] = slopes.get(position, 0.0) + float(coefficient)
+    return replace(block, rows=(block.linear(slopes),))
 
 
 def _people(estimates: Estimates, positions: Sequence[int]) -> float:
@@ -308,7 +304,7 @@ def _people(estimates: Estimates, positions: Sequence[int]) -> float:
             row = block.rows[position]
             if row is not None:
                 carried.add(position)
-                seen[row.index if row.index is not None else np.flatnonzero(row.values)] = True
+                seen |= row.rests_on(len(block.units))
     total = float(sum(seen.sum() for seen in tables.values()))
     alone = [position for position in positions if position not in carried]
     return total + float(np.nansum(estimates.numbers["n"][alone])) if carried or alone else float("nan")

@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     )
     from impactkit.report.evidence import effect_heading
     from impactkit.report.figures import figure_bytes, forest, forest_alt_text
+    from impactkit.report.figures_balance import love, love_alt_text
+    from impactkit.report.figures_flow import flow_alt_text, flow_diagram
+    from impactkit.report.figures_power import power_alt_text, power_curves
     from impactkit.report.html import report_html
     from impactkit.report.labels import Labels
     from impactkit.report.style import DWP_TRIALS, PILOTS, PLAIN, Style, get_style
     from impactkit.report.suppression import SuppressedCounts, suppress_counts
     from impactkit.report.table import Cell, Column, Row, RowGroup, Table
+    from impactkit.report.tables_balance import balance_table
+    from impactkit.report.tables_flow import flow_table
     from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
     from impactkit.report.tables_impacts import impacts_table
+    from impactkit.report.tables_odds import odds_ratios_table
+    from impactkit.report.tables_power import detectable_table, power_table
     from impactkit.report.write import frame_csv, write_file, write_files
 
 _HOMES = {
@@ -41,13 +48,20 @@ _HOMES = {
     "document": ("Bullets", "Callout", "Document", "Headline", "Headlines", "Paragraph", "Picture", "Section"),
     "evidence": ("effect_heading",),
     "figures": ("figure_bytes", "forest", "forest_alt_text"),
+    "figures_power": ("power_alt_text", "power_curves"),
+    "figures_balance": ("love", "love_alt_text"),
+    "figures_flow": ("flow_alt_text", "flow_diagram"),
     "html": ("report_html",),
     "labels": ("Labels",),
     "style": ("DWP_TRIALS", "PILOTS", "PLAIN", "Style", "get_style"),
     "suppression": ("SuppressedCounts", "suppress_counts"),
     "table": ("Cell", "Column", "Row", "RowGroup", "Table"),
+    "tables_balance": ("balance_table",),
+    "tables_flow": ("flow_table",),
     "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
     "tables_impacts": ("impacts_table",),
+    "tables_odds": ("odds_ratios_table",),
+    "tables_power": ("detectable_table", "power_table"),
     "write": ("frame_csv", "write_file", "write_files"),
 }
 _PUBLIC = {name: module for module, names in _HOMES.items() for name in names}
@@ -74,10 +88,15 @@ __all__ = [
     "SuppressedCounts",
     "Table",
     "Withheld",
+    "balance_table",
     "counts_table",
+    "detectable_table",
     "disclose",
     "effect_heading",
     "figure_bytes",
+    "flow_alt_text",
+    "flow_diagram",
+    "flow_table",
     "forest",
     "forest_alt_text",
     "frame_csv",
@@ -85,6 +104,12 @@ __all__ = [
     "get_style",
     "glance_table",
     "impacts_table",
+    "love",
+    "love_alt_text",
+    "odds_ratios_table",
+    "power_alt_text",
+    "power_curves",
+    "power_table",
     "report_html",
     "suppress_counts",
     "tidy_table",

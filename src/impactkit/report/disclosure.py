@@ -133,11 +133,14 @@ def disclose(
             _withhold(look, ("effective_n", "design_df"), "glance", tally)
 
     originals = {_place(look): look for look in records(glance)}
+    for look in records(glance):  # rows of an outcome without a look of its own share that of their population
+        originals.setdefault((str(look["analysis"]), "*", str(look["population"])), look)
     risky = _risky_outcomes(rows, people, threshold)
     for row, behind in zip(rows, people, strict=True):
         if _place(row) in published:
             continue
-        _protect_count(row, originals.get(_place(row), {}), hidden, first, threshold, tally)
+        shared = originals.get((str(row["analysis"]), "*", str(row["population"])), {})
+        _protect_count(row, originals.get(_place(row), shared), hidden, first, threshold, tally)
         _protect_values(row, behind, risky, threshold, tally)
     return Disclosed(
         tidy=_frame(rows, tidy),
@@ -208,7 +211,9 @@ def _hidden_counts(
 
 def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[tuple[str, str]]:
     """Give yes/no outcomes, by population, with fewer people than the threshold behind any row."""
-    binary = {row["outcome"] for row in rows if row["unit"] == "proportion"}
+    binary = {
+        row["outcome"] for row in rows if row["unit"] == "proportion" or row["measure"] in ("risk_ratio", "odds_ratio")
+    }
     return {
         (row["outcome"], row["population"])
         for row, behind in zip(rows, people, strict=True)

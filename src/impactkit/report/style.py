@@ -21,7 +21,7 @@ Statistic = Literal["effect", "std_error", "interval", "p_value", "p_adjusted", 
 #: Measures without a unit, whose value of "no difference" is 1 and not 0.
 RATIO_MEASURES = frozenset({"ratio", *(name for name, entry in MEASURES.items() if entry.scale == "log")})
 
-_LEVELS = frozenset(name for name, entry in MEASURES.items() if not entry.is_effect)
+_LEVELS = frozenset(name for name, entry in MEASURES.items() if not (entry.is_effect or entry.is_contrast))
 _LONG_UNITS = {
     "points": "points",
     "sd": "standard deviations",

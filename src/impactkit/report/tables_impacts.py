@@ -19,6 +19,7 @@ from impactkit.report.labels import Labels
 from impactkit.report.rounding import decimal_text, is_missing
 from impactkit.report.style import RATIO_MEASURES, Statistic, Style, get_style
 from impactkit.report.table import Cell, Column, Row, RowGroup, Table
+from impactkit.report.trial_grid import trial_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["impacts_table"]
 
 INDEPENDENCE = "These intervals take estimates from different sources to be independent of each other."
+
+ADJUSTMENTS = {
+    "romano_wolf": "Romano-Wolf step-down",
+    "westfall_young": "Westfall-Young step-down",
+    "holm": "Holm",
+    "benjamini_hochberg": "Benjamini-Hochberg",
+}
 
 
 class Block(NamedTuple):
@@ -46,7 +54,7 @@ def impacts_table(
     title: str = "",
     subtitle: str = "",
     labels: Labels | None = None,
-    layout: Literal["auto", "stacked", "wide"] = "auto",
+    layout: Literal["auto", "stacked", "wide", "trial"] = "auto",
     across: Literal["auto", "population", "analysis"] = "auto",
     analyses: Iterable[str] | None = None,
     outcomes: Iterable[str] | None = None,
@@ -69,8 +77,9 @@ def impacts_table(
         A line under the title.
     labels : Labels, optional
         Display names.
-    layout : {"auto", "stacked", "wide"}
-        Stacked when there is something to set side by side and the grid has no holes; else wide.
+    layout : {"auto", "stacked", "wide", "trial"}
+        Stacked when there is something to set side by side and the grid has no holes; else wide. ``"trial"`` has one
+        row per outcome and one column per population.
     across : {"auto", "population", "analysis"}
         What stands side by side in the stacked layout: populations when there are several, else analyses.
     analyses, outcomes, populations : iterable of str, optional
@@ -120,7 +129,10 @@ def impacts_table(
 
     side = builder.side() if across == "auto" else across
     stacked = layout == "stacked" or (layout == "auto" and builder.grid_is_full(side))
-    columns, groups = builder.stacked(side) if stacked else builder.wide()
+    if layout == "trial":
+        columns, groups = trial_grid(builder)
+    else:
+        columns, groups = builder.stacked(side) if stacked else builder.wide()
     return Table(
         key=key,
         title=f"{heading}: {title}" if title else heading,
@@ -240,12 +252,24 @@ class _Builder:
         reasons = self.reasons.about(row, ["p_value"]) or self._inherited(row, p)
         return number_cell(p, self.style.p_value(p), self.style, reasons)
 
-    def _p_adjusted(self, row: Record) -> Cell:
+    def _adjustment(self, row: Record) -> Record | None:
+        """Give the first adjustment of a row: that of the first method asked for."""
         names = ("analysis", "outcome", "population", "term")
-        for entry in [] if self.adjusted is None else records(self.adjusted):
-            if all(entry[name] == row[name] for name in names):
-                return number_cell(entry["p_adjusted"], self.style.p_value(entry["p_adjusted"]), self.style)
-        return self._blank()
+        entries = [] if self.adjusted is None else records(self.adjusted)
+        return next((entry for entry in entries if all(entry[name] == row[name] for name in names)), None)
+
+    def _p_adjusted(self, row: Record) -> Cell:
+        entry = self._adjustment(row)
+        if entry is None:
+            return self._blank()
+        return number_cell(entry["p_adjusted"], self.style.p_value(entry["p_adjusted"]), self.style)
+
+    def _adjusted_words(self) -> list[str]:
+        """Say which family and method the adjusted P values shown belong to."""
+        entries = [entry for row in self.effects if (entry := self._adjustment(row)) is not None]
+        shown = dict.fromkeys((str(entry["family"]), str(entry["method"])) for entry in entries)
+        said = [f'family "{family}", {ADJUSTMENTS.get(method, method)}' for family, method in shown]
+        return [f"Adjusted P values: {'; '.join(said)}."] if said else []
 
     def _control_mean(self, row: Record, percent: bool) -> Cell:
         control = self.control(row)
@@ -361,6 +385,7 @@ class _Builder:
         lines = [f"Evidence: {self._evidence_words()}."]
         for name, head in (("estimand", "Estimand"), ("method", "Method"), ("inference", "Standard errors")):
             lines += self._said(name, head)
+        lines += self._adjusted_words()
         if self.style.stars_legend:
             lines.append(self.style.stars_legend)
         if any(row["measure"] in RATIO_MEASURES and row["measure"] != "ratio" for row in self.effects):

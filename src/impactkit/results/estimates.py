@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["ADJUSTED_COLUMNS", "GLANCE_COLUMNS", "NOTE_COLUMNS", "TIDY_COLUMNS", "Estimates", "Note", "RowKey"]
+__all__ = [
+    "ADJUSTED_COLUMNS",
+    "GLANCE_COLUMNS",
+    "NOTE_COLUMNS",
+    "TIDY_COLUMNS",
+    "Adjusted",
+    "Estimates",
+    "Note",
+    "RowKey",
+]
 
 TIDY_COLUMNS = (
     "analysis", "outcome", "population", "term", "measure", "unit", "estimate", "std_error",
@@ -54,6 +63,19 @@ class Note(NamedTuple):
     reason: str
 
 
+class Adjusted(NamedTuple):
+    """A p value before and after it is adjusted for the others of its family."""
+
+    analysis: str
+    outcome: str
+    population: str
+    term: str
+    family: str
+    method: str
+    p_value: float
+    p_adjusted: float
+
+
 _NUMBERS = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value", "df", "n")
 
 
@@ -78,6 +100,8 @@ class Estimates:
     remarks : tuple of Note
     min_cell : ndarray of shape (r,)
         Smallest number of people behind the row, for disclosure control; NaN for published counts.
+    adjustments : tuple of Adjusted
+        p values adjusted for several outcomes; ``analysis`` is the one whose row it is.
 
     See Also
     --------
@@ -93,6 +117,7 @@ class Estimates:
     glances: tuple[Mapping[str, Any], ...] = ()
     remarks: tuple[Note, ...] = ()
     min_cell: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    adjustments: tuple[Adjusted, ...] = ()
 
     def __post_init__(self) -> None:
         for column in (*self.numbers.values(), self.working, self.working_se, self.min_cell):
@@ -190,7 +215,7 @@ class Estimates:
         """Give p values adjusted for several outcomes; empty unless a family was adjusted."""
         import pandas as pd
 
-        return pd.DataFrame([], columns=list(ADJUSTED_COLUMNS))
+        return pd.DataFrame(list(self.adjustments), columns=list(ADJUSTED_COLUMNS))
 
     def cells(self) -> pd.DataFrame:
         """Give the smallest number of people behind each row, which disclosure control reads."""
@@ -243,7 +268,7 @@ class Estimates:
     @staticmethod
     def concat(parts: Sequence[Estimates]) -> Estimates:
         """Put several results under one another, joining influence values on the same units."""
-        parts = [part for part in parts if len(part) or part.glances or part.remarks]
+        parts = [part for part in parts if len(part) or part.glances or part.remarks or part.adjustments]
         if len(parts) == 1:
             return parts[0]
         if not parts:
@@ -270,6 +295,7 @@ class Estimates:
             glances=tuple(row for part in parts for row in part.glances),
             remarks=tuple(note for part in parts for note in part.remarks),
             min_cell=np.concatenate([part.min_cell for part in parts]),
+            adjustments=tuple(row for part in parts for row in part.adjustments),
         )
 
     def with_glances(self, extra: Mapping[str, Any]) -> Estimates:

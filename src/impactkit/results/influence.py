@@ -10,7 +10,7 @@ import numpy as np
 from impactkit.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -55,11 +55,24 @@ class RowInfluence:
         On the working scale, small-sample-adjusted. Summed within cluster, squared and summed, they give
         the stated variance.
     df_parts : DfParts, optional
+    people : ndarray of shape (m,), optional
+        Positions of the people the estimate rests on, where others carry a value too (centring within strata
+        gives everybody in a stratum one); the people of ``index`` when left out.
     """
 
     index: NDArray[np.int64] | None
     values: NDArray[np.float64]
     df_parts: DfParts | None = None
+    people: NDArray[np.int64] | None = None
+
+    def rests_on(self, size: int) -> NDArray[np.bool_]:
+        """Mark, among all people of the table, those the estimate rests on."""
+        where = self.index if self.people is None else self.people
+        if where is None:
+            return np.ones(size, dtype=bool)
+        marked = np.zeros(size, dtype=bool)
+        marked[where] = True
+        return marked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +118,19 @@ class Influence:
                 inside = codes >= 0  # people of ignored arms have no cluster, and no influence
                 dense[line] = np.bincount(codes[inside], weights=row.values[inside], minlength=size)
         return dense
+
+    def linear(self, slopes: Mapping[int, float]) -> RowInfluence | None:
+        """Give the influence of a linear combination of rows; ``None`` if none of them is carried by people."""
+        used = [(self.rows[position], slope) for position, slope in slopes.items()]
+        parts = [(row, slope) for row, slope in used if row is not None and slope != 0.0]
+        if not parts:
+            return None
+        values = np.zeros(len(self.units))
+        marked = np.zeros(len(self.units), dtype=bool)
+        for row, slope in parts:
+            values[slice(None) if row.index is None else row.index] += slope * row.values
+            marked |= row.rests_on(len(self.units))
+        return RowInfluence(None, values, people=np.flatnonzero(marked))
 
     def same_units(self, other: Influence) -> bool:
         """Whether two blocks speak of the same table of the same data."""

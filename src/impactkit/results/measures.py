@@ -32,6 +32,8 @@ class Measure:
         Whether the row compares people (and may carry stars) or only describes them.
     is_test : bool
         Whether the row is a test without an estimate.
+    is_contrast : bool
+        Whether the row compares people but only accompanies an effect: printed as a difference, never with stars.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Measure:
     null: float = 0.0
     is_effect: bool = True
     is_test: bool = False
+    is_contrast: bool = False
 
 
 _NO_NULL = float("nan")
@@ -53,6 +56,7 @@ MEASURES: dict[str, Measure] = {
         Measure("odds_ratio", scale="log", null=1.0),
         Measure("hazard_ratio", scale="log", null=1.0),
         Measure("mean", null=_NO_NULL, is_effect=False),
+        Measure("median", null=_NO_NULL, is_effect=False),
         Measure("sd", null=_NO_NULL, is_effect=False),
         Measure("proportion", null=_NO_NULL, is_effect=False),
         Measure("cost_per_client", null=_NO_NULL, is_effect=False),
@@ -60,10 +64,26 @@ MEASURES: dict[str, Measure] = {
         Measure("net_benefit"),
         Measure("tipping_point", null=_NO_NULL, is_effect=False),
         Measure("effective_n", null=_NO_NULL, is_effect=False),
+        Measure("minimum_detectable_effect", null=_NO_NULL, is_effect=False, is_contrast=True),
+        Measure("minimum_detectable_ratio", scale="log", null=1.0, is_effect=False),
+        Measure("power", null=_NO_NULL, is_effect=False),
+        Measure("sample_size", null=_NO_NULL, is_effect=False),
+        Measure("standardised_mean_difference", null=_NO_NULL, is_effect=False),
+        Measure("standardised_mean_difference_unweighted", null=_NO_NULL, is_effect=False),
+        Measure("variance_ratio", null=_NO_NULL, is_effect=False),
+        Measure("count", null=_NO_NULL, is_effect=False),
         Measure("chi_square", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("likelihood_ratio", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("wald_f", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("fisher_exact", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("family_test", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("omnibus_f", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("omnibus_permutation", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("first_stage", is_effect=False),
+        Measure("first_stage_f", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("confidence_set", is_effect=False, is_contrast=True),
+        Measure("bloom", is_effect=False, is_contrast=True),
     )
 }
 

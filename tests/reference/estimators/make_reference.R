@@ -70,6 +70,21 @@ for (outcome in c("y", "y2")) {
   stopifnot(all.equal(out[[length(out)]]$conf_low, m$conf.low[[1]]))
 }
 
+# --- Bell and McCaffrey's degrees of freedom: CR2 with everybody a cluster of one -----------------------------------
+d$person <- seq_len(nrow(d))
+for (weighted in c(FALSE, TRUE)) for (strata in c(FALSE, TRUE)) {
+  alone <- function(f, covariates = NULL) {
+    args <- list(f, data = d, clusters = quote(person), se_type = "CR2")
+    if (!is.null(covariates)) args$covariates <- covariates
+    if (weighted) args$weights <- quote(w)
+    do.call(if (is.null(covariates)) lm_robust else lm_lin, args)
+  }
+  at <- if (strata) "strata" else "plain"
+  keep_robust(tag("alone", uw(weighted), "none", at), if (strata) alone(y ~ z, ~b) else alone(y ~ z), "z")
+  keep_robust(tag("alone", uw(weighted), "ancova", at), alone(if (strata) y ~ z + x1 + x2 + b else y ~ z + x1 + x2), "z")
+  keep_robust(tag("alone", uw(weighted), "lin", at), alone(y ~ z, if (strata) ~ x1 + x2 + b else ~ x1 + x2), "z")
+}
+
 # --- linearised, the strata of the design also in the regression ----------------------------------------------
 # A domain is a subset of the design, so that sampling units without an analysed person still count.
 centred <- function(data, weights, terms) {

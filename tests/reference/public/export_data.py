@@ -1,4 +1,4 @@
-"""Write the public data sets as CSV for make_reference.R: `python export_data.py FOLDER`. Needs the extra `examples`."""
+"""Write the public data sets as CSV for make_reference.R: `python export_data.py FOLDER`. Needs extra `examples`."""
 
 import sys
 from importlib.metadata import version
