@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
     from impactkit.estimators import (
+        Attrition,
         Balance,
         BinaryEffect,
         Combination,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         Subgroups,
         TakeUp,
     )
+    from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
     from impactkit.estimators.odds_ratios import ModelBased
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
@@ -64,6 +66,7 @@ __all__ = [
     "HC1",
     "HC2",
     "HC3",
+    "Attrition",
     "Balance",
     "BeforeAfterDesign",
     "BinaryEffect",
@@ -91,6 +94,7 @@ __all__ = [
     "NormDesign",
     "OddsRatios",
     "Outcome",
+    "OutcomeLimits",
     "Plan",
     "Population",
     "Power",

@@ -12,6 +12,7 @@ from impactkit.analysis import Analysis
 from impactkit.design import Design
 from impactkit.econ import CostEntry
 from impactkit.errors import DataError, SpecError
+from impactkit.estimators.attrition import OutcomeLimits
 from impactkit.estimators.crosstab import CountRow
 
 TARGET = "target"
@@ -33,6 +34,8 @@ class Example:
     counts_people : bool
         Whether a point estimate has a small-sample factor that counts people, so that two people are not one person
         of weight 2 to the last digit.
+    not_moments : tuple of str
+        Terms that are drawn at random, or follow from standard errors, or count people: no weighted mean of answers.
     evidence : str
         What a trial's data support in this analysis; an association among all its people is never "randomised".
     describes : bool
@@ -49,6 +52,7 @@ class Example:
     error: type[Exception] = DataError
     meant: str = ""
     counts_people: bool = False
+    not_moments: tuple[str, ...] = ()
     evidence: str = "randomised"
     describes: bool = False
     moves: tuple[str, ...] = tuple(FEATURES)
@@ -125,6 +129,39 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             counts_people=True,
         )
         for by in ("control", "pooled", "total")
+    ),
+    "attrition": (
+        Example(
+            "everything",
+            lambda declared: (
+                ik.Attrition(
+                    name=TARGET,
+                    outcome=("health", "worked"),
+                    covariates=("age", "sex"),
+                    limits=(OutcomeLimits(outcome="health", low=-0.6, high=1.7),),
+                    tipping=("treated", "both"),
+                ),
+            ),
+            misspelt=ik.Attrition(name=TARGET, outcome="health", covariates=("agee",)),
+            meant="age",
+            not_moments=("imputation", "tipping_treated", "tipping_both", "effective_n"),
+        ),
+        Example(
+            "adjusted",
+            lambda declared: (
+                ik.Attrition(
+                    name=TARGET,
+                    outcome="health",
+                    covariates=("age",),
+                    adjustment="lin",
+                    imputation_model="normal",
+                    methods=("weighting", "imputation", "lee"),
+                    tighten_by=("sex",),
+                    trim=0.3,
+                ),
+            ),
+            not_moments=("imputation", "effective_n"),
+        ),
     ),
     "binary_effect": (
         Example(

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impactkit.estimators.attrition import Attrition
     from impactkit.estimators.balance import Balance
     from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.takeup import TakeUp
 
 __all__ = [
+    "Attrition",
     "Balance",
     "BinaryEffect",
     "Combination",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Attrition": "attrition",
     "Balance": "balance",
     "BinaryEffect": "binary",
     "Combination": "combination",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
+from impactkit.evaluation import present_attrition as attrition
 from impactkit.evaluation import present_baseline as baseline
 from impactkit.evaluation.present_adjusted import adjusted_p_values
 from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
@@ -44,8 +45,8 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "odds_ratios", *baseline.TABLES, "power", "detectable", "tidy", "glance")
-_FIGURES = ("forest", *baseline.FIGURES, "power")
+_TABLES = ("impacts", "odds_ratios", *baseline.TABLES, "power", "detectable", "attrition", "tidy", "glance")
+_FIGURES = ("forest", *baseline.FIGURES, "power", "attrition")
 
 
 def disclosed(result: EvaluationResult) -> Disclosed:
@@ -81,6 +82,8 @@ def make_table(result: EvaluationResult, name: str, style: str | Style, layout: 
     labels = labels_of(result)
     if name == ODDS_RATIOS:
         return _odds_table(frames, style, labels)
+    if name == "attrition":
+        return attrition.attrition_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
     if name == "impacts":
         frames = _effects_apart(frames)
         design = result.plan.design
@@ -111,7 +114,8 @@ def make_table(result: EvaluationResult, name: str, style: str | Style, layout: 
 
 
 def _effects_apart(frames: Disclosed) -> Disclosed:
-    """Leave odds ratios by characteristic to their own table, unless there is nothing else."""
+    """Leave odds ratios by characteristic, and attrition, to their own tables, unless there is nothing else."""
+    frames = attrition.beside_attrition(frames)
     own = set(frames.glance.loc[frames.glance["kind"] == ODDS_RATIOS, "analysis"])
     others = frames.tidy[~frames.tidy["analysis"].isin(own)]
     if not own or not has_effects(others):
@@ -140,6 +144,8 @@ def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figu
     if name == "power":
         return power_figure(result, style, labels_of(result))
     frames = disclosed(result)
+    if name == "attrition":
+        return attrition.attrition_figure(frames.tidy, frames.glance, style, labels=labels_of(result))
     if name in baseline.FIGURES:
         return baseline.named_figure(result, name, style, frames, labels_of(result))
     frames = _effects_apart(frames)
@@ -158,8 +164,10 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
     special = [*([_odds_table(frames, style, labels)] if _has_odds(frames) else [])]
     special += baseline.baseline_tables(result, style, frames, labels)
     special += power_tables(result, frames, style, labels)
+    special += attrition.attrition_tables(frames, style, labels)
     if has_effects(frames.tidy):
-        impacts = [] if _only_odds(frames) else _impact_tables(result, _effects_apart(frames), style, labels)
+        apart = _only_odds(frames) or attrition.only_attrition(frames)
+        impacts = [] if apart else _impact_tables(result, _effects_apart(frames), style, labels)
         return [*impacts, *special]
     rest = _plain_rows(result, frames.tidy)
     if special and rest.empty:
@@ -205,7 +213,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     frames = disclosed(result)
     labels = labels_of(result)
     sections: list[Section] = [*baseline.baseline_sections(result, style, frames, labels)]
-    if has_effects(frames.tidy) and not _only_odds(frames):
+    if has_effects(frames.tidy) and not (_only_odds(frames) or attrition.only_attrition(frames)):
         effects = _effects_apart(frames)
         tables = _impact_tables(result, effects, style, labels)
         blocks: list[Block] = [*tables]
@@ -222,10 +230,11 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
+    sections += attrition.attrition_section(frames, style, labels)
     if _has_odds(frames):
         sections.append(Section("Associations", (_odds_table(frames, style, labels),)))
     sections += power_section(result, frames, style, labels)
-    other = _plain_rows(result, frames.tidy)
+    other = attrition.without_attrition(frames, _plain_rows(result, frames.tidy))
     other = other[~other["measure"].map(is_effect).astype(bool)]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
     if len(other):
@@ -258,8 +267,9 @@ def method_notes(result: EvaluationResult) -> tuple[Block, ...]:
     said = [
         "Intervals and p values follow the declared design: strata, clusters, weights and populations are those of the "
         "plan, and the table above names the standard errors used for each estimate.",
-        "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in; the table above counts everyone "
-        "left out.",
+        "Missing outcomes: complete cases, outcome by outcome. Nobody is filled in"
+        + (" but where the section on missing outcomes says so" if (frames.glance["kind"] == "attrition").any() else "")
+        + "; the table above counts everyone left out.",
     ]
     hidden = sum(row.under_threshold + row.complementary for row in frames.withheld)
     if hidden:
@@ -320,6 +330,7 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files["figures/forest.txt"] = forest_alt_text(effects.tidy, effects.glance, style, labels=labels) + "\n"
     files |= baseline.baseline_files(result, style, frames, labels)
     files |= power_files(result, style, labels)
+    files |= attrition.attrition_files(frames, style, labels)
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"

@@ -169,8 +169,8 @@ class EvaluationResult:
     def to_table(self, name: str = "impacts", *, style: str | Style = "dwp_trials", layout: Layout = "auto") -> Table:
         """Give a table ready to be shown.
 
-        ``"impacts"``, ``"balance"``, ``"flow"``, ``"odds_ratios"``, ``"power"``, ``"detectable"``, ``"tidy"`` or
-        ``"glance"``.
+        ``"impacts"``, ``"balance"``, ``"flow"``, ``"odds_ratios"``, ``"power"``, ``"detectable"``, ``"attrition"``,
+        ``"tidy"`` or ``"glance"``.
 
         Parameters
         ----------
@@ -187,7 +187,8 @@ class EvaluationResult:
     def plot(self, name: str = "forest", *, style: str | Style = "dwp_trials") -> Figure:
         """Give a figure ready to be shown.
 
-        ``"forest"`` (effects), ``"love"`` (baseline differences), ``"flow"`` (of participants) or ``"power"``.
+        ``"forest"`` (effects), ``"love"`` (baseline differences), ``"flow"`` (of participants), ``"power"`` or
+        ``"attrition"`` (each method for missing outcomes).
         """
         from impactkit.evaluation.present import make_figure
 

@@ -62,6 +62,8 @@ MEASURES: dict[str, Measure] = {
         Measure("cost_per_client", null=_NO_NULL, is_effect=False),
         Measure("break_even", null=_NO_NULL, is_effect=False),
         Measure("net_benefit"),
+        Measure("tipping_point", null=_NO_NULL, is_effect=False),
+        Measure("effective_n", null=_NO_NULL, is_effect=False),
         Measure("minimum_detectable_effect", null=_NO_NULL, is_effect=False, is_contrast=True),
         Measure("minimum_detectable_ratio", scale="log", null=1.0, is_effect=False),
         Measure("power", null=_NO_NULL, is_effect=False),
