@@ -11,10 +11,10 @@ from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# CI draws the same examples each time, so a red run is about the change; at home the draws differ, and find more.
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile("home", deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "home"))
+# The same examples each time, so that a red run is about the change; HYPOTHESIS_PROFILE=explore draws others, and more.
+settings.register_profile("repeat", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("explore", deadline=None, max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 LOCAL_HOSTS = {"127.0.0.1", "::1", "localhost", ""}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import impactkit as ik
@@ -217,6 +217,7 @@ def test_with_nothing_missing_every_method_is_intention_to_treat(seed, place):
 
 
 @settings(max_examples=12, deadline=None)
+@example(seed=281, place=0)  # both arms respond alike: either could be the one to trim
 @given(seed=st.integers(0, 10_000), place=st.integers(0, 3))
 def test_swapping_the_arms_flips_the_signs(seed, place):
     data = made(seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -172,7 +172,26 @@ def _one_cell(
         mass = rates[rows].sum()
         q[side] = float(rates[rows] @ responded[rows] / mass)
         slope[side, rows] = rates[rows] * (responded[rows] - q[side]) / mass
-    cut_side = int(q[1] > q[0])
+    if abs(q[1] - q[0]) > TIE:
+        return _trimmed(y, responded, treated, own, q, slope, cut_side=int(q[1] > q[0]))
+    # Both respond alike, so either arm could be the one to trim: at this kink each end takes the larger error.
+    first, second = (_trimmed(y, responded, treated, own, q, slope, cut_side=side) for side in (0, 1))
+    sizes = [(found.influence**2).sum(axis=1) for found in (first, second)]
+    larger = np.where((sizes[0] >= sizes[1])[:, None], first.influence, second.influence)
+    return replace(first, influence=larger, trimmed=0.0)
+
+
+def _trimmed(
+    y: FloatArray,
+    responded: npt.NDArray[np.bool_],
+    treated: npt.NDArray[np.bool_],
+    own: FloatArray,
+    q: FloatArray,
+    slope: FloatArray,
+    *,
+    cut_side: int,
+) -> _Cell:
+    """Bounds when one given arm is trimmed to the response rate of the other."""
     low, high = min(q), max(q)
     keep = 1.0 if high - low <= TIE else float(low / high)
     log_keep = slope[1 - cut_side] / low - slope[cut_side] / high
