@@ -21,11 +21,13 @@ def adjusted_p_values(result: EvaluationResult, frames: Disclosed) -> pd.DataFra
     if frame.empty:
         return None
     names = ["analysis", "outcome", "population", "term"]
-    raw, shown = result.tidy(), frames.tidy["p_value"]
+    # Frames may leave out rows that have a table of their own, so rows are met by name and not by place.
+    whole = [*names, "measure"]
+    raw = {tuple(key): value for *key, value in result.tidy()[[*whole, "p_value"]].to_numpy().tolist()}
     changed = {
-        tuple(key): after
-        for key, before, after in zip(raw[names].to_numpy(), raw["p_value"], shown, strict=True)
-        if isinstance(after, str) or (before == before and before != after)
+        tuple(key[:-1]): after
+        for *key, after in frames.tidy[[*whole, "p_value"]].to_numpy().tolist()
+        if isinstance(after, str) or (raw[tuple(key)] == raw[tuple(key)] and raw[tuple(key)] != after)
     }
     touched = [tuple(key) in changed for key in frame[names].to_numpy()]
     for column in ("p_value", "p_adjusted") if any(touched) else ():
