@@ -56,6 +56,7 @@ class Case:
     beside: str
     remarks: Sequence[str] = ()
     tolerance: float = 1e-8
+    compares: str = "estimates and HC2 or CR2 standard errors"
 
 
 @dataclass

@@ -33,6 +33,7 @@ CASES: dict[str, tuple[str, str, int]] = {  # name: module, function, repeats
     "trial": ("benchmarks.cases.trial", "case", 25),
     "million": ("benchmarks.cases.trial", "million", 5),
     "clusters": ("benchmarks.cases.clusters", "case", 15),
+    "stepdown": ("benchmarks.cases.stepdown", "case", 3),
 }
 PACKAGES = ("impactkit", "numpy", "pandas", "statsmodels", "linearmodels", "lifelines", "pyfixest")
 ONE_THREAD = {
@@ -78,7 +79,7 @@ def _compared(case: Any) -> list[str]:
     """Say which answers were compared before anything was timed."""
     if not any(way.answer for way in case.ways):
         return []
-    return [f"estimates and HC2 or CR2 standard errors agree to {case.tolerance:g} (relative beyond 1) in this run"]
+    return [f"{case.compares} agree to {case.tolerance:g} (relative beyond 1) in this run"]
 
 
 def run_apart(name: str, repeats: int) -> dict[str, Any]:

@@ -115,10 +115,10 @@ def case(size: int = 10_000) -> Case:
         beside="numpy multipliers",
         remarks=[
             "by assignment, every re-draw has its own allocation and robust error, so it has no goal beside this limit",
-            "what is compared is adjusted p values, which are simulated on both sides",
             *missing("pyfixest", "wildboottest"),
         ],
         tolerance=NOISE,
+        compares="adjusted p values, simulated on both sides,",
     )
 
 
