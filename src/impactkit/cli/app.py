@@ -84,7 +84,8 @@ def run(
         for note in evaluation.data_notes:
             talk.say(f"Note: {note}")
         result = evaluation.fit(seed=seed, progress=not quiet, strict=strict)
-        written = result.write(out, style=style, overwrite=overwrite)
+        with talk.working("Writing tables, figures and the report ..."):
+            written = result.write(out, style=style, overwrite=overwrite)
         if not quiet:
             talk.table(result, style=style)
         talk.say(f"{len(written)} files written to {out}; start with {out / 'report.html'}")

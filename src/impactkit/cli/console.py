@@ -31,6 +31,18 @@ class Talk:
         """Print to standard error, also when quiet."""
         typer.echo(text, err=True)
 
+    @contextlib.contextmanager
+    def working(self, words: str) -> Iterator[None]:
+        """Show on standard error that something takes a while, when it is a terminal and nobody asked for quiet."""
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if self.quiet or not console.is_terminal:
+            yield
+            return
+        with console.status(words):
+            yield
+
     def table(self, result: EvaluationResult, *, style: str) -> None:
         """Print the impact table, small counts withheld."""
         from impactkit.evaluation.present import printable_tables

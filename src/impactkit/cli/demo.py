@@ -118,15 +118,16 @@ def run_demo(out: Path, *, overwrite: bool, talk: Talk) -> None:
         manifest=manifest_items(result),
     )
     page = out / "report.html"
-    write_files(
-        out,
-        {
-            "report.html": report_html(document),
-            "ffws/cells.csv": cells_csv(found),
-            **{f"jobs2/{name}": content for name, content in result_files(result, style).items()},
-        },
-        overwrite=overwrite,
-    )
+    with talk.working("Writing tables, figures and the report ..."):
+        write_files(
+            out,
+            {
+                "report.html": report_html(document),
+                "ffws/cells.csv": cells_csv(found),
+                **{f"jobs2/{name}": content for name, content in result_files(result, style).items()},
+            },
+            overwrite=overwrite,
+        )
     talk.say(f"\nThe report is {page}: open it in a browser.")
 
 
