@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _trial import TOLERANCE, adjusting, design, expected, people, row
 
 import impactkit as ik
+from impactkit.errors import SpecError
 from impactkit.estimators.standardised import small_sample_factor
 
 SIZES = ("estimators", "effect_sizes.csv")
@@ -203,3 +204,8 @@ def test_failed_rows_keep_their_shape():
     assert found.tidy()["term"].tolist() == ["1", "standardiser", "control_mean"]
     assert found.tidy()["estimate"].isna().all()
     assert set(found.notes()["term"]) == {"1", "standardiser", "control_mean"}
+
+
+def test_options_that_contradict_themselves_are_refused_where_they_are_written():
+    with pytest.raises(SpecError, match="needs `covariates`"):
+        ik.StandardisedEffect(name="sd", outcome="y", adjustment="lin")

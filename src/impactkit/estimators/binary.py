@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
+from impactkit.analysis import Inference, choose_inference
 from impactkit.compute.firth import fit_firth
 from impactkit.compute.leastsquares import fit
 from impactkit.compute.logistic import LogisticFit, chance, fit_logistic, working_regression
 from impactkit.design import Design
 from impactkit.errors import NotEstimableError
-from impactkit.estimators.itt import IntentToTreat, estimate_linear
+from impactkit.estimators.itt import estimate_linear
 from impactkit.estimators.margins import Spread, average_part, spread
 from impactkit.estimators.regression import influence_block
-from impactkit.estimators.sample import OneArmed, Sample, arms_of, complete_rows, draw_sample, treated_labels
+from impactkit.estimators.sample import Sample, arms_of, complete_rows, draw_sample, treated_labels
 from impactkit.estimators.separated import why_not_fitted
+from impactkit.estimators.sharing_itt import SharingITT
 from impactkit.results import Estimates, Note, RowInfluence, RowKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impactkit.data import ColumnNeed, StudyData
+    from impactkit.data import StudyData
 
 __all__ = ["BinaryEffect"]
 
@@ -41,7 +42,7 @@ _MARGINAL = (
 )
 
 
-class BinaryEffect(Analysis):
+class BinaryEffect(SharingITT):
     r"""Effect of allocation on a yes/no outcome as percentage points, a risk ratio and an odds ratio.
 
     Use it for employment, attendance or recovery when readers ask both "how many more?" and "how many times
@@ -115,23 +116,12 @@ class BinaryEffect(Analysis):
     3  control_mean        mean       0.5     0.400      0.600
     """
 
-    honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})
-    accepts: ClassVar[frozenset[str]] = frozenset({"trial"})
-
     kind: Literal["binary_effect"] = "binary_effect"
-    outcome: str | tuple[str, ...] = Field(min_length=1)
-    populations: tuple[str, ...] | None = None
-    covariates: tuple[str, ...] = ()
-    adjustment: Literal["none", "ancova", "lin"] | None = None
-    inference: Inference | None = None
     conditional: bool = False
     firth: bool = False
-    one_armed: OneArmed = "error"
-    conf_level: ConfLevel = 0.95
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self.linear()  # says the same about adjustment and covariates
         if self.firth and not (self.covariates or self.conditional):
             raise ValueError("`firth=True` belongs to a logistic model: give `covariates`, or leave it out")
         if self.conditional and self.adjustment == "lin":
@@ -141,35 +131,14 @@ class BinaryEffect(Analysis):
             )
         return self
 
-    def outcome_names(self) -> tuple[str, ...]:
-        """Give the outcomes this analysis reads."""
-        return self.linear().outcome_names()
-
-    def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
-        """Give the columns read besides those the design names."""
-        return self.linear().columns(design)
-
     def refusals(self, design: Design | None) -> list[str]:
         """Say what the design declares and this analysis cannot honour."""
-        said = [text.replace("IntentToTreat", "BinaryEffect") for text in self.linear().refusals(design)]
+        said = super().refusals(design)
         for name in self.outcome_names() if design is not None else ():
             declared = design.outcome(name) if design is not None else None
             if declared is not None and declared.kind != "binary":
                 said.append(_not_binary(self.name, name, declared.kind))
         return said
-
-    def linear(self) -> IntentToTreat:
-        """The intention-to-treat analysis with the same options."""
-        return IntentToTreat(
-            name=self.name,
-            outcome=self.outcome,
-            populations=self.populations,
-            covariates=self.covariates,
-            adjustment=self.adjustment,
-            inference=self.inference,
-            one_armed=self.one_armed,
-            conf_level=self.conf_level,
-        )
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         """Estimate every population and outcome."""
@@ -246,7 +215,7 @@ class _Run:
     def estimates(self) -> Estimates:
         spec, study = self.spec, self.study
         inference = choose_inference(spec.inference, study.design, spec.name)
-        base = estimate_linear(spec.linear(), study)
+        base = estimate_linear(spec.intention_to_treat(), study)
         labels = list(treated_labels(study))
         adjusted = bool(spec.covariates)
         self.remarks += [note for note in base.remarks if not (adjusted and note.term in labels)]

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
-
-from impactkit.analysis import Analysis, ConfLevel, Inference
 from impactkit.design import Design
-from impactkit.estimators.itt import IntentToTreat
 from impactkit.estimators.receipt import receipt_refusal
-from impactkit.estimators.sample import OneArmed
+from impactkit.estimators.sharing_itt import SharingITT
 from impactkit.estimators.stages import estimate_compliers
 
 if TYPE_CHECKING:
-    from impactkit.data import ColumnNeed, StudyData
+    from impactkit.data import StudyData
     from impactkit.results import Estimates
 
 __all__ = ["ComplierEffect"]
 
 
-class ComplierEffect(Analysis):
+class ComplierEffect(SharingITT):
     r"""Effect of receiving the programme on those who receive it because they were allocated to it.
 
     Use it beside the impact of allocation when not everybody offered the programme took it up, or when some
@@ -110,49 +106,12 @@ class ComplierEffect(Analysis):
     5                    control_mean      0.25    -0.137      0.637      NaN
     """
 
-    honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})
-    accepts: ClassVar[frozenset[str]] = frozenset({"trial"})
-
     kind: Literal["complier_effect"] = "complier_effect"
-    outcome: str | tuple[str, ...] = Field(min_length=1)
-    populations: tuple[str, ...] | None = None
-    covariates: tuple[str, ...] = ()
-    adjustment: Literal["none", "ancova", "lin"] | None = None
-    inference: Inference | None = None
-    one_armed: OneArmed = "error"
-    conf_level: ConfLevel = 0.95
-
-    @model_validator(mode="after")
-    def _numerator_consistent(self) -> Self:
-        self.reduced_form()
-        return self
-
-    def outcome_names(self) -> tuple[str, ...]:
-        """Names of the outcomes, in the order asked for."""
-        return self.reduced_form().outcome_names()
-
-    def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
-        """Columns of the covariates; that of receipt is the design's."""
-        return self.reduced_form().columns(design)
 
     def refusals(self, design: Design | None) -> list[str]:
         """Say what the design declares and this analysis cannot honour, or lacks and this analysis needs."""
-        said = [line.replace("IntentToTreat", "ComplierEffect") for line in self.reduced_form().refusals(design)]
+        said = super().refusals(design)
         return said if design is None else said + receipt_refusal(design, f'ComplierEffect "{self.name}"')
-
-    def reduced_form(self, *more: str) -> IntentToTreat:
-        """The analysis of the effect of allocation, of these outcomes and perhaps more."""
-        own = (self.outcome,) if isinstance(self.outcome, str) else self.outcome
-        return IntentToTreat(
-            name=self.name,
-            outcome=(*own, *more),
-            populations=self.populations,
-            covariates=self.covariates,
-            adjustment=self.adjustment,
-            inference=self.inference,
-            one_armed=self.one_armed,
-            conf_level=self.conf_level,
-        )
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         """Estimate every population and outcome."""

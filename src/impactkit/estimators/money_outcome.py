@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
+from impactkit.analysis import choose_inference
 from impactkit.compute.quantiles import sparsity, weighted_quantile
 from impactkit.design import ALL, Design
 from impactkit.errors import NotEstimableError, RefusalError
-from impactkit.estimators.itt import IntentToTreat
 from impactkit.estimators.matrix import Adjustment, trial_matrix
 from impactkit.estimators.regression import Regression, influence_block, regress
 from impactkit.estimators.rows import glance_row
 from impactkit.estimators.sample import (
-    OneArmed,
     Sample,
     arm_sizes,
     arms_of,
@@ -25,12 +23,13 @@ from impactkit.estimators.sample import (
     draw_sample,
     treated_labels,
 )
+from impactkit.estimators.sharing_itt import SharingITT
 from impactkit.results import Estimates, Note, RowInfluence, RowKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impactkit.data import ColumnNeed, StudyData
+    from impactkit.data import StudyData
 
 __all__ = ["MoneyOutcome"]
 
@@ -41,7 +40,7 @@ Percentile = Annotated[float, Field(strict=True, gt=0.5, lt=1.0)]
 Quantile = Annotated[float, Field(strict=True, gt=0.0, lt=1.0)]
 
 
-class MoneyOutcome(Analysis):
+class MoneyOutcome(SharingITT):
     """Effect on an amount of money, with what its mean can hide: zeros, a few large amounts, the middle.
 
     Use it for earnings, benefits and costs. The first rows are the :class:`IntentToTreat` effect on the mean,
@@ -99,19 +98,9 @@ class MoneyOutcome(Analysis):
     [['earned', 2275.0], ['earned (sensitivity: share at zero)', -0.25]]
     """
 
-    honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})
-    accepts: ClassVar[frozenset[str]] = frozenset({"trial"})
-
     kind: Literal["money_outcome"] = "money_outcome"
-    outcome: str | tuple[str, ...] = Field(min_length=1)
     top_code: Percentile
     quantiles: tuple[Quantile, ...] = (0.5,)
-    populations: tuple[str, ...] | None = None
-    covariates: tuple[str, ...] = ()
-    adjustment: Adjustment | None = None
-    inference: Inference | None = None
-    one_armed: OneArmed = "error"
-    conf_level: ConfLevel = 0.95
 
     @field_validator("quantiles")
     @classmethod
@@ -120,19 +109,8 @@ class MoneyOutcome(Analysis):
             raise ValueError("`quantiles` holds a value twice: give each once")
         return value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        self.mean()
-        return self
-
-    def outcome_names(self) -> tuple[str, ...]:
-        return self.mean().outcome_names()
-
-    def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
-        return self.mean().columns(design)
-
     def refusals(self, design: Design | None) -> list[str]:
-        said = [line.replace("IntentToTreat", "MoneyOutcome") for line in self.mean().refusals(design)]
+        said = super().refusals(design)
         for name in self.outcome_names():
             declared = None if design is None else design.outcome(name)
             if declared is not None and declared.kind != "money":
@@ -141,19 +119,6 @@ class MoneyOutcome(Analysis):
                     'declare it with kind="money", or use IntentToTreat.'
                 )
         return said
-
-    def mean(self) -> IntentToTreat:
-        """The intention-to-treat analysis of the mean with the same options."""
-        return IntentToTreat(
-            name=self.name,
-            outcome=self.outcome,
-            populations=self.populations,
-            covariates=self.covariates,
-            adjustment=self.adjustment,
-            inference=self.inference,
-            one_armed=self.one_armed,
-            conf_level=self.conf_level,
-        )
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         return _Run(self, study).estimates()
@@ -169,7 +134,7 @@ class _Run:
         self.spec, self.study = spec, study
         self.inference = choose_inference(spec.inference, study.design, f'MoneyOutcome "{spec.name}"')
         self.labels = treated_labels(study)
-        self.adjustment: Adjustment = spec.mean().adjustment_used
+        self.adjustment: Adjustment = spec.intention_to_treat().adjustment_used
         self.covariates = study.covariates(spec.covariates).matrix if spec.covariates else None
         self.rows: list[_Row] = []
         self.glances: list[dict[str, Any]] = []

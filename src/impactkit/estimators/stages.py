@@ -114,7 +114,7 @@ def estimate_compliers(spec: ComplierEffect, study: StudyData) -> Estimates:
     paired = study
     for outcome, receipt in receipts.items():
         paired = with_receipt(paired, outcome, receipt)
-    base = estimate_linear(spec.reduced_form(*receipts.values()), paired)
+    base = estimate_linear(spec.intention_to_treat(*receipts.values()), paired)
     at = {(key.outcome, key.population, key.term): place for place, key in enumerate(base.keys)}
     labels = treated_labels(study)
     rows, glances = _Rows(), []

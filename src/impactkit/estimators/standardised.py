@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field
 
-from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
-from impactkit.design import Design
-from impactkit.estimators.itt import IntentToTreat, estimate_linear
-from impactkit.estimators.matrix import Adjustment
+from impactkit.analysis import Inference, choose_inference
+from impactkit.estimators.itt import estimate_linear
 from impactkit.estimators.regression import EXACT, carries_clusters, influence_block, regress
 from impactkit.estimators.rows import effective_n
-from impactkit.estimators.sample import OneArmed, arms_of, complete_rows, draw_sample, treated_labels
+from impactkit.estimators.sample import arms_of, complete_rows, draw_sample, treated_labels
+from impactkit.estimators.sharing_itt import SharingITT
 from impactkit.results import Estimates, Note, RowInfluence, RowKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from impactkit.data import ColumnNeed, StudyData
+    from impactkit.data import StudyData
 
 __all__ = ["StandardisedEffect", "Standardiser", "small_sample_factor"]
 
@@ -34,7 +32,7 @@ _NAMES = {
 }
 
 
-class StandardisedEffect(Analysis):
+class StandardisedEffect(SharingITT):
     r"""Effect of allocation in standard deviations of the outcome, from the adjusted, weighted estimate.
 
     Use it for scales without a natural unit (health, wellbeing) and to compare outcomes. The numerator is
@@ -83,43 +81,8 @@ class StandardisedEffect(Analysis):
     'pooled'
     """
 
-    honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})
-    accepts: ClassVar[frozenset[str]] = frozenset({"trial"})
-
     kind: Literal["standardised_effect"] = "standardised_effect"
-    outcome: str | tuple[str, ...] = Field(min_length=1)
     standardiser: Standardiser = "control"
-    populations: tuple[str, ...] | None = None
-    covariates: tuple[str, ...] = ()
-    adjustment: Adjustment | None = None
-    inference: Inference | None = None
-    one_armed: OneArmed = "error"
-    conf_level: ConfLevel = 0.95
-
-    def outcome_names(self) -> tuple[str, ...]:
-        """Give the outcomes this analysis reads."""
-        return self.numerator().outcome_names()
-
-    def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
-        """Give the columns read besides those the design names."""
-        return self.numerator().columns(design)
-
-    def refusals(self, design: Design | None) -> list[str]:
-        """Say what the design declares and this analysis cannot honour."""
-        return [said.replace("IntentToTreat", "StandardisedEffect") for said in self.numerator().refusals(design)]
-
-    def numerator(self) -> IntentToTreat:
-        """Give the intention-to-treat analysis whose estimate is standardised."""
-        return IntentToTreat(
-            name=self.name,
-            outcome=self.outcome,
-            populations=self.populations,
-            covariates=self.covariates,
-            adjustment=self.adjustment,
-            inference=self.inference,
-            one_armed=self.one_armed,
-            conf_level=self.conf_level,
-        )
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         """Estimate every population and outcome."""
@@ -164,7 +127,7 @@ def small_sample_factor(df: float) -> float:
 
 def _standardise(spec: StandardisedEffect, study: StudyData) -> Estimates:
     inference = choose_inference(spec.inference, study.design, spec.name)
-    base = estimate_linear(spec.numerator(), study)
+    base = estimate_linear(spec.intention_to_treat(), study)
     matrix = study.covariates(spec.covariates).matrix if spec.covariates else None
     complete = complete_rows(matrix)
     labels = list(treated_labels(study))

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from impactkit.analysis import Analysis, ConfLevel, Inference, choose_inference
+from impactkit.analysis import choose_inference
 from impactkit.compute.clusters import influence_cr2
 from impactkit.compute.leastsquares import fit
 from impactkit.compute.wald import WaldTest, cross_forms, htz_test, wald_test
 from impactkit.design import Design, Outcome
 from impactkit.errors import NotEstimableError
-from impactkit.estimators.itt import IntentToTreat
-from impactkit.estimators.matrix import Adjustment, trial_matrix
+from impactkit.estimators.matrix import trial_matrix
 from impactkit.estimators.regression import Regression, carries_clusters, influence_block, regress
 from impactkit.estimators.rows import glance_row
 from impactkit.estimators.sample import (
-    OneArmed,
     Sample,
     arm_sizes,
     arms_of,
@@ -28,6 +26,7 @@ from impactkit.estimators.sample import (
     draw_sample,
     treated_labels,
 )
+from impactkit.estimators.sharing_itt import SharingITT
 from impactkit.results import Estimates, Note, RowInfluence, RowKey
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ _METHODS = {
 }
 
 
-class Subgroups(Analysis):
+class Subgroups(SharingITT):
     """Effect of allocation in each group of people, and the differences between those effects.
 
     Use it for the subgroups declared before looking at outcomes. Read the differences, not the stars: an effect
@@ -117,19 +116,9 @@ class Subgroups(Analysis):
     2  sex: woman − man      0.33  12.0
     """
 
-    honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})
-    accepts: ClassVar[frozenset[str]] = frozenset({"trial"})
-
     kind: Literal["subgroups"] = "subgroups"
-    outcome: str | tuple[str, ...] = Field(min_length=1)
     by: str | tuple[str, ...] = Field(min_length=1)
-    populations: tuple[str, ...] | None = None
-    covariates: tuple[str, ...] = ()
-    adjustment: Adjustment | None = None
-    inference: Inference | None = None
-    one_armed: OneArmed = "error"
     adjust: Literal["none", "holm"] = "none"
-    conf_level: ConfLevel = 0.95
 
     @field_validator("by")
     @classmethod
@@ -140,7 +129,6 @@ class Subgroups(Analysis):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self.overall()
         if self.adjust == "holm" and len(self.by_names()) < 2:
             raise ValueError('`adjust="holm"` needs two columns in `by` or more: with one there is one test')
         return self
@@ -149,17 +137,14 @@ class Subgroups(Analysis):
         """Columns of subgroups, in order."""
         return (self.by,) if isinstance(self.by, str) else self.by
 
-    def outcome_names(self) -> tuple[str, ...]:
-        return self.overall().outcome_names()
-
     def columns(self, design: Design) -> tuple[ColumnNeed, ...]:
         from impactkit.data import ColumnNeed
 
         groups = tuple(ColumnNeed(column=name, role="factor", by=f'analysis "{self.name}"') for name in self.by_names())
-        return (*groups, *self.overall().columns(design))
+        return (*groups, *super().columns(design))
 
     def refusals(self, design: Design | None) -> list[str]:
-        said = [line.replace("IntentToTreat", "Subgroups") for line in self.overall().refusals(design)]
+        said = super().refusals(design)
         after = {"receipt": getattr(design, "receipt", None), "arm": getattr(design, "arm", None)}
         said += [
             f'Subgroups "{self.name}" divides people by `{name}`, the design\'s {what}, which is not a baseline '
@@ -169,19 +154,6 @@ class Subgroups(Analysis):
             if name == column
         ]
         return said
-
-    def overall(self) -> IntentToTreat:
-        """The intention-to-treat analysis with the same options, for everybody together."""
-        return IntentToTreat(
-            name=self.name,
-            outcome=self.outcome,
-            populations=self.populations,
-            covariates=self.covariates,
-            adjustment=self.adjustment,
-            inference=self.inference,
-            one_armed=self.one_armed,
-            conf_level=self.conf_level,
-        )
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         return _Run(self, study).estimates()
@@ -217,7 +189,7 @@ class _Run:
         self.spec, self.study = spec, study
         self.inference = choose_inference(spec.inference, study.design, f'Subgroups "{spec.name}"')
         self.labels = treated_labels(study)
-        self.adjustment = spec.overall().adjustment_used
+        self.adjustment = spec.intention_to_treat().adjustment_used
         self.covariates = study.covariates(spec.covariates).matrix if spec.covariates else None
         self.factors = {name: study.factor(name) for name in spec.by_names()}
         for name, factor in self.factors.items():
