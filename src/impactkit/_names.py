@@ -30,7 +30,10 @@ ANALYSES: dict[str, tuple[str, str]] = {
 PUBLIC: dict[str, str] = {
     "BeforeAfterDesign": "impactkit.design",
     "ComparisonDesign": "impactkit.design",
+    "ControlEpisodes": "impactkit.design",
+    "ControlNotes": "impactkit.design",
     "Family": "impactkit.design",
+    "FitNoteEpisodes": "impactkit.design",
     "Link": "impactkit.design",
     "NormDesign": "impactkit.design",
     "Outcome": "impactkit.design",

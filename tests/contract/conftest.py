@@ -17,3 +17,5 @@ def _load(name: str, path: Path) -> None:
 
 _load("made_up_trial", Path(__file__).resolve().parents[1] / "contract" / "made_up_trial.py")
 _load("contract_examples", Path(__file__).with_name("examples.py"))
+_load("made_up_norms", Path(__file__).with_name("made_up_norms.py"))
+_load("norm_examples", Path(__file__).with_name("norm_examples.py"))

@@ -13,6 +13,7 @@ import pytest
 import tomli_w
 from contract_examples import EXAMPLES, TARGET, Example
 from made_up_trial import ADJUSTED, FEATURES, GLANCE, NOTES, TIDY, design, people, unexplained
+from norm_examples import EXAMPLES as NORM_EXAMPLES
 
 import impactkit as ik
 from impactkit._names import ANALYSES
@@ -50,7 +51,7 @@ def agree(ours: pd.DataFrame, theirs: pd.DataFrame, *, columns: list[str] = TIDY
 
 
 def test_every_registered_analysis_has_an_example() -> None:
-    assert set(EXAMPLES) == set(ANALYSES), "add the new kind to EXAMPLES in examples.py"
+    assert set(EXAMPLES) | set(NORM_EXAMPLES) == set(ANALYSES), "add the new kind to EXAMPLES in examples.py"
     for kind, examples in EXAMPLES.items():
         for example in examples:
             assert type(example.target) is analysis_class(kind)

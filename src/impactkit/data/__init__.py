@@ -1,5 +1,6 @@
 """The data of a study: read from any frame or file, checked against the design once, handed out as arrays."""
 
+from impactkit.data.controls import Clients, ControlData, clients, control_episodes
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
 from impactkit.data.study import StudyData
@@ -8,8 +9,12 @@ from impactkit.data.synthetic_trials import SYNTHETIC_TITLE, synthetic_health_le
 
 __all__ = [
     "SYNTHETIC_TITLE",
+    "Clients",
     "ColumnNeed",
+    "ControlData",
     "StudyData",
+    "clients",
+    "control_episodes",
     "health_led_facts",
     "health_led_facts_frame",
     "read_table",

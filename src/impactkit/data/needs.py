@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from impactkit.design import BeforeAfterDesign, ComparisonDesign, Design, NormDesign, Outcome, TrialDesign
+from impactkit.design import (
+    BeforeAfterDesign,
+    ComparisonDesign,
+    ControlEpisodes,
+    Design,
+    NormDesign,
+    Outcome,
+    TrialDesign,
+)
 
 __all__ = ["ColumnNeed", "Role", "design_needs", "key_columns", "outcome_needs", "said_by"]
 
@@ -58,6 +66,7 @@ def design_needs(design: Design, columns: Iterable[str] = ()) -> list[ColumnNeed
         needs.append(ColumnNeed(design.duration, "duration", "the design's `duration`"))
         needs.append(ColumnNeed(design.returned, "binary", "the design's `returned`"))
         needs += [ColumnNeed(column, "factor", "the design's `norm_by`") for column in design.norm_by]
+        needs += _control_needs(design)
     if isinstance(design, BeforeAfterDesign):
         known = set(columns)
         in_long_table = bool(design.links) and design.before not in known and design.after not in known
@@ -67,6 +76,22 @@ def design_needs(design: Design, columns: Iterable[str] = ()) -> list[ColumnNeed
     for population in design.populations:
         by = f'population "{population.name}"'
         needs += [ColumnNeed(column, "factor", by) for column, _ in population.where]
+    return needs
+
+
+def _control_needs(design: NormDesign) -> list[ColumnNeed]:
+    controls, by = design.controls, "the design's `controls`"
+    if not isinstance(controls, ControlEpisodes):
+        return []
+    table = controls.table
+    needs = [ColumnNeed(column, "factor", "the design's `norm_by`", table) for column in design.norm_by]
+    needs.append(ColumnNeed(controls.episode, "any", by, table))
+    needs.append(ColumnNeed(controls.duration, "duration", by, table))
+    needs.append(ColumnNeed(controls.ended, "binary", by, table))
+    if controls.late_entry is not None:
+        needs.append(ColumnNeed(controls.late_entry, "duration", by, table))
+    if controls.practice is not None:
+        needs.append(ColumnNeed(controls.practice, "factor", by, table))
     return needs
 
 
@@ -83,10 +108,14 @@ def outcome_needs(outcome: Outcome, weights: str | None) -> list[ColumnNeed]:
 def key_columns(design: Design) -> dict[str, tuple[str, ...]]:
     """Name the columns of identifiers by table, the person table under ``""``."""
     clusters = () if design.clusters is None else (design.clusters,)
-    return {
+    controls = design.controls if isinstance(design, NormDesign) else None
+    keys = {
         "": (design.unit, *clusters),
         **{link.table: (link.unit or design.unit, *clusters) for link in design.links},
     }
+    if isinstance(controls, ControlEpisodes):
+        keys[controls.table] = (controls.episode, *filter(None, (controls.practice,)))
+    return keys
 
 
 def said_by(needs: Sequence[ColumnNeed]) -> str:

@@ -1,6 +1,7 @@
 """Designs, outcomes and populations: the study, declared once."""
 
 from impactkit.design.base import Spec
+from impactkit.design.controls import AnyControls, ControlEpisodes, ControlNotes, FitNoteEpisodes
 from impactkit.design.designs import (
     AnyDesign,
     BeforeAfterDesign,
@@ -16,11 +17,15 @@ from impactkit.design.outcome import ALL, DESIGN_WEIGHTS, Family, Outcome, Popul
 __all__ = [
     "ALL",
     "DESIGN_WEIGHTS",
+    "AnyControls",
     "AnyDesign",
     "BeforeAfterDesign",
     "ComparisonDesign",
+    "ControlEpisodes",
+    "ControlNotes",
     "Design",
     "Family",
+    "FitNoteEpisodes",
     "Link",
     "NormDesign",
     "Outcome",

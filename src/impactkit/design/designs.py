@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from impactkit.design.base import ColumnName, Label, Labels, Probability, Spec, spec_error
+from impactkit.design.controls import AnyControls
 from impactkit.design.outcome import ALL, DESIGN_WEIGHTS, Family, Outcome, Population
 from impactkit.errors import SpecError, did_you_mean
 
@@ -218,10 +219,13 @@ class NormDesign(Design):
     duration : str
         Total time absent at return or at the end of follow-up, in ``time_unit``.
     returned : str
-        1 if the client returned to work, 0 if not known to have.
+        1 if the client returned to work, 0 if still absent at ``duration``; empty if the outcome is not known.
     norm_by : tuple of str
         Columns that choose a client's norm, for example area and diagnosis.
     time_unit : {"weeks", "days"}
+        Unit of ``entry`` and ``duration``, and of every time in the results.
+    controls : ControlNotes or ControlEpisodes, optional
+        The table the norm is made from, with columns of the same names as ``norm_by``.
     """
 
     evidence: ClassVar[str] = "comparison with a norm"
@@ -232,6 +236,7 @@ class NormDesign(Design):
     returned: ColumnName
     norm_by: tuple[ColumnName, ...] = ()
     time_unit: Literal["weeks", "days"] = "weeks"
+    controls: AnyControls | None = None
 
 
 class BeforeAfterDesign(Design):

@@ -104,6 +104,10 @@ class EvaluationResult:
         """Give p values adjusted for several outcomes."""
         return self.estimates.adjusted()
 
+    def curve(self) -> pd.DataFrame:
+        """Give survival and cumulative incidence curves, one row per time; empty without any."""
+        return self.estimates.curve()
+
     def cells(self) -> pd.DataFrame:
         """Give the smallest head count behind each row."""
         return self.estimates.cells()

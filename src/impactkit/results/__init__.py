@@ -1,5 +1,6 @@
 """What every analysis returns, and the joint uncertainty of its rows."""
 
+from impactkit.results.curves import CURVE_COLUMNS, Curve
 from impactkit.results.estimates import (
     ADJUSTED_COLUMNS,
     GLANCE_COLUMNS,
@@ -15,11 +16,13 @@ from impactkit.results.measures import MEASURES, Measure, measure
 
 __all__ = [
     "ADJUSTED_COLUMNS",
+    "CURVE_COLUMNS",
     "GLANCE_COLUMNS",
     "MEASURES",
     "NOTE_COLUMNS",
     "TIDY_COLUMNS",
     "Adjusted",
+    "Curve",
     "DfParts",
     "Estimates",
     "Influence",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from impactkit.errors import SpecError
+from impactkit.results.curves import Curve, curves_frame
 from impactkit.results.influence import Influence, RowInfluence
 from impactkit.results.measures import form_rows
 
@@ -102,6 +103,8 @@ class Estimates:
         Smallest number of people behind the row, for disclosure control; NaN for published counts.
     adjustments : tuple of Adjusted
         p values adjusted for several outcomes; ``analysis`` is the one whose row it is.
+    curves : tuple of Curve
+        Functions of time that figures draw.
 
     See Also
     --------
@@ -118,6 +121,7 @@ class Estimates:
     remarks: tuple[Note, ...] = ()
     min_cell: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     adjustments: tuple[Adjusted, ...] = ()
+    curves: tuple[Curve, ...] = ()
 
     def __post_init__(self) -> None:
         for column in (*self.numbers.values(), self.working, self.working_se, self.min_cell):
@@ -141,6 +145,7 @@ class Estimates:
         glances: Sequence[Mapping[str, Any]] = (),
         remarks: Sequence[Note] = (),
         min_cell: Sequence[float] | NDArray[np.float64] | None = None,
+        curves: Sequence[Curve] = (),
     ) -> Estimates:
         """Form all columns from working-scale estimates.
 
@@ -176,6 +181,7 @@ class Estimates:
             glances=tuple(glances),
             remarks=tuple(remarks),
             min_cell=np.full(len(keys), np.nan) if min_cell is None else _floats(min_cell),
+            curves=tuple(curves),
         )
 
     def __len__(self) -> int:
@@ -216,6 +222,10 @@ class Estimates:
         import pandas as pd
 
         return pd.DataFrame(list(self.adjustments), columns=list(ADJUSTED_COLUMNS))
+
+    def curve(self) -> pd.DataFrame:
+        """Give the curves of the result (survival, cumulative incidence), one row per time; empty without any."""
+        return curves_frame(self.curves)
 
     def cells(self) -> pd.DataFrame:
         """Give the smallest number of people behind each row, which disclosure control reads."""
@@ -268,7 +278,7 @@ class Estimates:
     @staticmethod
     def concat(parts: Sequence[Estimates]) -> Estimates:
         """Put several results under one another, joining influence values on the same units."""
-        parts = [part for part in parts if len(part) or part.glances or part.remarks or part.adjustments]
+        parts = [part for part in parts if len(part) or part.glances or part.remarks or part.adjustments or part.curves]
         if len(parts) == 1:
             return parts[0]
         if not parts:
@@ -296,6 +306,7 @@ class Estimates:
             remarks=tuple(note for part in parts for note in part.remarks),
             min_cell=np.concatenate([part.min_cell for part in parts]),
             adjustments=tuple(row for part in parts for row in part.adjustments),
+            curves=tuple(curve for part in parts for curve in part.curves),
         )
 
     def with_glances(self, extra: Mapping[str, Any]) -> Estimates:

@@ -1,0 +1,178 @@
+"""Control episodes of a study whose clients are set against a norm, as arrays beside the clients'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from impactkit.data.coding import stratum_codes
+from impactkit.data.columns import Bools, Codes, Factor, Floats, frozen
+from impactkit.data.frames import Columns
+from impactkit.data.study import StudyData
+from impactkit.design import ControlEpisodes, FitNoteEpisodes, NormDesign
+from impactkit.errors import DataError, SpecError
+
+__all__ = ["Clients", "ControlData", "clients", "control_episodes"]
+
+DAYS_A_WEEK = 7.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clients:
+    """The clients of a norm design, in the order of the person table.
+
+    Parameters
+    ----------
+    entry, duration : ndarray of float64, shape (n,)
+        Time absent at assessment, and at return or last contact, in the design's unit; NaN where missing.
+    returned : ndarray of float64, shape (n,)
+        1 returned, 0 still absent at ``duration``, NaN not known.
+    cells : Factor
+        Which norm each client belongs to; code -1 where a ``norm_by`` column is empty.
+    """
+
+    entry: Floats
+    duration: Floats
+    returned: Floats
+    cells: Factor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ControlData:
+    """Control episodes, in the design's time unit.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table the episodes (or the notes they are made of) come from.
+    units : ndarray, shape (m,)
+        Identifiers of the episodes.
+    start : ndarray of float64, shape (m,)
+        How long the episode had run when observation of it began.
+    stop : ndarray of float64, shape (m,)
+        How long it had run when it ended or observation stopped.
+    ended : ndarray of bool, shape (m,)
+    cells : Factor
+        The norm each episode belongs to, coded as :attr:`Clients.cells`, with labels no client has after those.
+    practices : Factor or None
+        General practice of each episode.
+    notes : tuple of str
+        What was done to get the episodes, for ``notes()``.
+    """
+
+    table: str
+    units: NDArray[Any]
+    start: Floats
+    stop: Floats
+    ended: Bools
+    cells: Factor
+    practices: Factor | None = None
+    notes: tuple[str, ...] = ()
+
+
+def clients(study: StudyData) -> Clients:
+    """Give the clients' times and norm cells.
+
+    Raises
+    ------
+    SpecError
+        If the design is not a :class:`~impactkit.design.NormDesign`.
+    DataError
+        If a client is assessed after the absence ended (with the count).
+    """
+    design = _norm_design(study)
+    entry, duration = study.numeric(design.entry), study.numeric(design.duration)
+    late = int(np.sum(entry > duration))
+    if late:
+        raise DataError(
+            [
+                f"`{design.entry}` should not be later than `{design.duration}`, and is for {late:,} of {study.n:,} "
+                "clients: both count from the first day of absence; correct them"
+            ]
+        )
+    everybody = np.ones(study.n, dtype=bool)
+    people = study.table("")
+    if design.norm_by:
+        cells = stratum_codes([people.column(name) for name in design.norm_by], everybody)
+    else:
+        cells = Factor(frozen(np.zeros(study.n, dtype=np.int32)), ("everyone",))
+    return Clients(entry, duration, study.numeric(design.returned), cells)
+
+
+def control_episodes(study: StudyData, rules: FitNoteEpisodes | None = None) -> ControlData:
+    """Give the control episodes of the study's design.
+
+    Parameters
+    ----------
+    study : StudyData
+    rules : FitNoteEpisodes, optional
+        Other rules than the design's, for a sensitivity analysis; only for controls given as notes.
+
+    Raises
+    ------
+    SpecError
+        If the design declares no controls, or other rules are asked of controls that are episodes already.
+    """
+    design = _norm_design(study)
+    controls = design.controls
+    if controls is None:
+        raise SpecError("the design declares no `controls`: name the table of fit notes or episodes the norm is from")
+    if isinstance(controls, ControlEpisodes):
+        if rules is not None:
+            raise SpecError("rules for fit notes were given, and the controls are episodes already: give the notes")
+        return _from_episodes(study, design, controls)
+    raise SpecError("controls from fit notes are read by impactkit.data.fitnotes")
+
+
+def _from_episodes(study: StudyData, design: NormDesign, controls: ControlEpisodes) -> ControlData:
+    name = controls.table
+    table = study.table(name)
+    offset = controls.offset_days / (DAYS_A_WEEK if design.time_unit == "weeks" else 1.0)
+    stop = study.numeric(controls.duration, name) + offset
+    start = np.zeros(table.size)
+    if controls.late_entry is not None:
+        late = study.numeric(controls.late_entry, name)
+        start = np.where(late > 0, late + offset, 0.0)
+    ended = study.numeric(controls.ended, name)
+    practices = None if controls.practice is None else study.factor(controls.practice, name)
+    usable = ~(np.isnan(stop) | np.isnan(start) | np.isnan(ended))
+    if practices is not None:
+        usable &= practices.codes >= 0
+    usable &= ~(stop <= start)
+    cells = cells_like(clients(study).cells, table, design.norm_by)
+    remarks = []
+    if not usable.all():
+        remarks.append(
+            f"{int((~usable).sum()):,} of {table.size:,} control episodes have no length, no practice or no known "
+            "ending and were left out"
+        )
+    return ControlData(
+        table=name,
+        units=table[controls.episode][usable],
+        start=frozen(start[usable]),
+        stop=frozen(stop[usable]),
+        ended=frozen(ended[usable] == 1.0),
+        cells=Factor(frozen(cells.codes[usable]), cells.labels),
+        practices=None if practices is None else Factor(frozen(practices.codes[usable]), practices.labels),
+        notes=tuple(remarks),
+    )
+
+
+def cells_like(known: Factor, table: Columns, norm_by: tuple[str, ...]) -> Factor:
+    """Code the norm cells of a table as the clients' are, with labels that no client has after them."""
+    if not norm_by:
+        return Factor(frozen(np.zeros(table.size, dtype=np.int32)), known.labels)
+    own = stratum_codes([table.column(name) for name in norm_by], np.ones(table.size, dtype=bool))
+    labels = (*known.labels, *(label for label in own.labels if label not in set(known.labels)))
+    place = {label: code for code, label in enumerate(labels)}
+    recode: Codes = np.array([place[label] for label in own.labels] + [-1], dtype=np.int32)
+    return Factor(frozen(recode[own.codes]), labels)
+
+
+def _norm_design(study: StudyData) -> NormDesign:
+    if not isinstance(study.design, NormDesign):
+        raise SpecError("clients and controls belong to a NormDesign: declare one")
+    return study.design
