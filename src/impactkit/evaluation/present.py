@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
-from impactkit.evaluation import present_attrition as attrition
-from impactkit.evaluation import present_baseline as baseline
+from impactkit.evaluation.exhibit_baseline import protect_flows
+from impactkit.evaluation.exhibits import View, exhibits
 from impactkit.evaluation.present_adjusted import adjusted_p_values
-from impactkit.evaluation.present_power import POWER_KINDS, power_figure, power_files, power_section, power_tables
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
@@ -22,7 +21,6 @@ from impactkit.report.labels import Labels
 from impactkit.report.table import Table
 from impactkit.report.tables_frames import glance_table, tidy_table
 from impactkit.report.tables_impacts import impacts_table
-from impactkit.report.tables_odds import ODDS_RATIOS, odds_ratios_table
 from impactkit.report.write import frame_csv, write_files
 
 if TYPE_CHECKING:
@@ -45,14 +43,11 @@ __all__ = [
     "write_result",
 ]
 
-_TABLES = ("impacts", "odds_ratios", *baseline.TABLES, "power", "detectable", "attrition", "tidy", "glance")
-_FIGURES = ("forest", *baseline.FIGURES, "power", "attrition")
-
 
 def disclosed(result: EvaluationResult) -> Disclosed:
     """Give the result's frames with small counts withheld."""
     frames = disclose(result.tidy(), result.glance(), result.notes(), result.cells())
-    return baseline.protect_flows(frames, result)
+    return protect_flows(frames, result)
 
 
 def labels_of(result: EvaluationResult) -> Labels:
@@ -76,16 +71,19 @@ def has_effects(frame: pd.DataFrame) -> bool:
 Layout = Literal["auto", "stacked", "wide", "trial"]
 
 
+def view_of(result: EvaluationResult, style: str | Style) -> View:
+    """Give a result as it may be shown."""
+    return View(result, disclosed(result), style, labels_of(result))
+
+
 def make_table(result: EvaluationResult, name: str, style: str | Style, layout: Layout = "auto") -> Table:
     """Build one table of a result."""
-    frames = disclosed(result)
-    labels = labels_of(result)
-    if name == ODDS_RATIOS:
-        return _odds_table(frames, style, labels)
-    if name == "attrition":
-        return attrition.attrition_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
+    view = view_of(result, style)
+    for exhibit in exhibits():
+        if name in exhibit.table_names:
+            return exhibit.named_table(view, name)
     if name == "impacts":
-        frames = _effects_apart(frames)
+        frames = _effects_apart(view.frames)
         design = result.plan.design
         titled = layout == "trial" and design is not None and design.evidence == "randomised"
         return impacts_table(
@@ -94,62 +92,48 @@ def make_table(result: EvaluationResult, name: str, style: str | Style, layout: 
             frames.notes,
             style,
             subtitle=result.plan.title if titled else "",
-            labels=labels,
+            labels=view.labels,
             layout=layout,
             adjusted=adjusted_p_values(result, frames),
         )
     if name == "tidy":
-        return tidy_table(frames.tidy, frames.notes, style, labels=labels)
+        return tidy_table(view.frames.tidy, view.frames.notes, style, labels=view.labels)
     if name == "glance":
-        return glance_table(frames.glance, style, labels=labels)
-    if name in baseline.TABLES:
-        return baseline.named_table(result, name, style, frames, labels)
-    for table in power_tables(result, frames, style, labels):
-        if table.key == name:
-            return table
-    if name in _TABLES:
-        needed = "a Power" if name == "power" else "a MinimumDetectableEffect"
-        raise SpecError(f'the table "{name}" needs {needed} analysis, and the result has none')
-    raise SpecError(f'no table is called "{name}".{did_you_mean(name, _TABLES)} There are: {", ".join(_TABLES)}')
-
-
-def _effects_apart(frames: Disclosed) -> Disclosed:
-    """Leave odds ratios by characteristic, and attrition, to their own tables, unless there is nothing else."""
-    frames = attrition.beside_attrition(frames)
-    own = set(frames.glance.loc[frames.glance["kind"] == ODDS_RATIOS, "analysis"])
-    others = frames.tidy[~frames.tidy["analysis"].isin(own)]
-    if not own or not has_effects(others):
-        return frames
-    return replace(frames, tidy=others, glance=frames.glance[~frames.glance["analysis"].isin(own)])
-
-
-def _has_odds(frames: Disclosed) -> bool:
-    return bool((frames.glance["kind"] == ODDS_RATIOS).any())
-
-
-def _only_odds(frames: Disclosed) -> bool:
-    """Whether every effect is an odds ratio by characteristic."""
-    effects = _effects_apart(frames)
-    return _has_odds(frames) and bool((effects.glance["kind"] == ODDS_RATIOS).any())
-
-
-def _odds_table(frames: Disclosed, style: str | Style, labels: Labels) -> Table:
-    return odds_ratios_table(frames.tidy, frames.glance, frames.notes, style, labels=labels)
+        return glance_table(view.frames.glance, style, labels=view.labels)
+    known = ("impacts", *(name for exhibit in exhibits() for name in exhibit.table_names), "tidy", "glance")
+    raise SpecError(f'no table is called "{name}".{did_you_mean(name, known)} There are: {", ".join(known)}')
 
 
 def make_figure(result: EvaluationResult, name: str, style: str | Style) -> Figure:
     """Build one figure of a result."""
-    if name not in _FIGURES:
-        raise SpecError(f'no figure is called "{name}".{did_you_mean(name, _FIGURES)} There are: {", ".join(_FIGURES)}')
-    if name == "power":
-        return power_figure(result, style, labels_of(result))
-    frames = disclosed(result)
-    if name == "attrition":
-        return attrition.attrition_figure(frames.tidy, frames.glance, style, labels=labels_of(result))
-    if name in baseline.FIGURES:
-        return baseline.named_figure(result, name, style, frames, labels_of(result))
-    frames = _effects_apart(frames)
-    return forest(frames.tidy, frames.glance, style, labels=labels_of(result), directions=_directions(result))
+    view = view_of(result, style)
+    for exhibit in exhibits():
+        if name in exhibit.figure_names:
+            return exhibit.named_figure(view, name)
+    if name == "forest":
+        frames = _effects_apart(view.frames)
+        return forest(frames.tidy, frames.glance, style, labels=view.labels, directions=_directions(result))
+    known = ("forest", *(name for exhibit in exhibits() for name in exhibit.figure_names))
+    raise SpecError(f'no figure is called "{name}".{did_you_mean(name, known)} There are: {", ".join(known)}')
+
+
+def _effects_apart(frames: Disclosed) -> Disclosed:
+    """Leave effects that have a table of their own to it, unless there are no others."""
+    for exhibit in exhibits():
+        if exhibit.takes_effects:
+            others = exhibit.without(frames.tidy, frames.glance)
+            if len(others) < len(frames.tidy) and has_effects(others):
+                frames = replace(frames, tidy=others, glance=exhibit.without(frames.glance, frames.glance))
+    return frames
+
+
+def _effects_shown_elsewhere(view: View) -> bool:
+    """Whether every effect stands in a table of an exhibit."""
+    rest = view.frames.tidy
+    for exhibit in exhibits():
+        if exhibit.takes_effects:
+            rest = exhibit.without(rest, view.frames.glance)
+    return not has_effects(rest)
 
 
 def _directions(result: EvaluationResult) -> dict[str, Literal["higher", "lower"]]:
@@ -158,27 +142,22 @@ def _directions(result: EvaluationResult) -> dict[str, Literal["higher", "lower"
 
 
 def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table]:
-    """Give the tables a terminal shows: impacts if there are any, else all rows."""
-    frames = disclosed(result)
-    labels = labels_of(result)
-    special = [*([_odds_table(frames, style, labels)] if _has_odds(frames) else [])]
-    special += baseline.baseline_tables(result, style, frames, labels)
-    special += power_tables(result, frames, style, labels)
-    special += attrition.attrition_tables(frames, style, labels)
+    """Give the tables a terminal shows: effects if there are any, else all rows."""
+    view = view_of(result, style)
+    frames, labels = view.frames, view.labels
+    special = [table for exhibit in exhibits() for table in exhibit.tables(view)]
     if has_effects(frames.tidy):
-        apart = _only_odds(frames) or attrition.only_attrition(frames)
-        impacts = [] if apart else _impact_tables(result, _effects_apart(frames), style, labels)
+        impacts = (
+            [] if _effects_shown_elsewhere(view) else _impact_tables(result, _effects_apart(frames), style, labels)
+        )
         return [*impacts, *special]
-    rest = _plain_rows(result, frames.tidy)
+    rest = frames.tidy
+    for exhibit in exhibits():
+        if exhibit.takes_descriptions:
+            rest = exhibit.without(rest, frames.glance)
     if special and rest.empty:
         return special
     return [*special, tidy_table(rest if special else frames.tidy, frames.notes, style, labels=labels)]
-
-
-def _plain_rows(result: EvaluationResult, frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the analyses whose rows have a table of their own."""
-    own = [analysis.name for analysis in result.plan.analyses if getattr(analysis, "kind", "") in POWER_KINDS]
-    return baseline.without_baseline(result, frame[~frame["analysis"].isin(own)])
 
 
 def _impact_tables(result: EvaluationResult, frames: Disclosed, style: str | Style, labels: Labels) -> list[Table]:
@@ -210,10 +189,10 @@ def _impact_tables(result: EvaluationResult, frames: Disclosed, style: str | Sty
 
 def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Section, ...]:
     """Give the sections of a report: effects with a forest plot, all estimates, and who was analysed."""
-    frames = disclosed(result)
-    labels = labels_of(result)
-    sections: list[Section] = [*baseline.baseline_sections(result, style, frames, labels)]
-    if has_effects(frames.tidy) and not (_only_odds(frames) or attrition.only_attrition(frames)):
+    view = view_of(result, style)
+    frames, labels = view.frames, view.labels
+    sections = [one for exhibit in exhibits() if exhibit.before_effects for one in exhibit.sections(view)]
+    if has_effects(frames.tidy) and not _effects_shown_elsewhere(view):
         effects = _effects_apart(frames)
         tables = _impact_tables(result, effects, style, labels)
         blocks: list[Block] = [*tables]
@@ -230,11 +209,13 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
         )
         title = "Effects" if evidence == "randomised" else "Comparisons"
         sections.append(Section(title, tuple(blocks)))
-    sections += attrition.attrition_section(frames, style, labels)
-    if _has_odds(frames):
-        sections.append(Section("Associations", (_odds_table(frames, style, labels),)))
-    sections += power_section(result, frames, style, labels)
-    other = attrition.without_attrition(frames, _plain_rows(result, frames.tidy))
+    sections += [one for exhibit in exhibits() if not exhibit.before_effects for one in exhibit.sections(view)]
+    other, people = frames.tidy, frames.glance
+    for exhibit in exhibits():
+        if exhibit.takes_descriptions:
+            other = exhibit.without(other, frames.glance)
+        if exhibit.takes_people:
+            people = exhibit.without(people, frames.glance)
     other = other[~other["measure"].map(is_effect).astype(bool)]
     other = other[~other["term"].astype(str).str.startswith(("control_mean", "standardiser"))]
     if len(other):
@@ -249,7 +230,6 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
             )
         )
     looks: list[Block] = []
-    people = _plain_rows(result, frames.glance)
     if len(people):
         looks.append(glance_table(people, style, labels=labels, title="People"))
     if result.data_notes:
@@ -328,9 +308,9 @@ def result_files(result: EvaluationResult, style: str | Style) -> dict[str, str 
         files["figures/forest.svg"] = figure_bytes(drawn)
         files["figures/forest.png"] = figure_bytes(drawn, "png")
         files["figures/forest.txt"] = forest_alt_text(effects.tidy, effects.glance, style, labels=labels) + "\n"
-    files |= baseline.baseline_files(result, style, frames, labels)
-    files |= power_files(result, style, labels)
-    files |= attrition.attrition_files(frames, style, labels)
+    view = view_of(result, style)
+    for one in (drawn for exhibit in exhibits() for drawn in exhibit.drawings(view)):
+        files |= one.files()
     files["report.html"] = report_html(report_document(result, style))
     files["plan.toml"] = result.plan.to_toml()
     files["manifest.json"] = json.dumps(result.manifest.to_dict(), indent=2, ensure_ascii=False) + "\n"
