@@ -126,7 +126,7 @@ def test_at_the_tipping_point_the_p_value_is_five_per_cent(arm, outcome, options
     """Add the shift to the very imputations and pool by hand."""
     from impactkit.compute.imputation import barnard_rubin
     from impactkit.data import StudyData
-    from impactkit.estimators.attrition_methods import draw_imputations
+    from impactkit.estimators.attrition_filling import draw_imputations
     from impactkit.estimators.attrition_people import fill_covariates
 
     spec = attrition(outcome=outcome, methods=("imputation", "tipping_point"), tipping=(arm,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,25 +9,22 @@ import numpy as np
 from impactkit.analysis import Inference, choose_inference
 from impactkit.design import ALL
 from impactkit.errors import NotEstimableError
-from impactkit.estimators.attrition_methods import (
+from impactkit.estimators.attrition_bounds import lee_lines, worst_lines
+from impactkit.estimators.attrition_filling import (
     Completed,
-    Line,
     completed_rows,
     draw_imputations,
-    lee_lines,
-    response_lines,
-    response_test,
     tip,
     weight_people,
     weighted_line,
-    worst_lines,
 )
+from impactkit.estimators.attrition_methods import Line, response_lines, response_test
 from impactkit.estimators.attrition_people import Assigned, Filled, assigned_people, fill_covariates
+from impactkit.estimators.attrition_sheet import Rows, few
 from impactkit.estimators.attrition_verdict import Finding, verdict
 from impactkit.estimators.itt import estimate_linear
-from impactkit.estimators.regression import influence_block
 from impactkit.estimators.sample import complete_rows, draw_sample, treated_labels
-from impactkit.results import Estimates, Note, RowInfluence, RowKey
+from impactkit.results import Estimates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,105 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["workbench"]
 
-_BLANK = Line(np.nan, np.nan, np.nan, np.nan, None, np.nan)
 _NAMES = {"weighting": "inverse probability weighting", "imputation": "multiple imputation", "lee": "Lee bounds"}
-_NO_ERROR = "a shift and a size describe the sample and have no standard error"
 _BOUNDS = (
     "both bounds carry the Imbens-Manski interval of the effect between them, and its test; the standard error is the "
     "bound's own"
 )
 _UNCLEAR = 0.05
-_SMALL = 10
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Rows under construction."""
-
-    spec: Attrition
-    study: StudyData
-    inference: Inference
-    keys: list[RowKey] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    tests: dict[int, tuple[float, float, float]] = field(default_factory=dict)
-    remarks: list[Note] = field(default_factory=list)
-    glances: list[dict[str, Any]] = field(default_factory=list)
-    shared: list[list[tuple[int, Completed]]] = field(default_factory=list)
-
-    def add(self, at: tuple[str, str], term: str, measure: str, unit: str, line: Line) -> int:
-        self.keys.append(RowKey(self.spec.name, *at, term, measure, unit))
-        self.lines.append(line)
-        return len(self.keys) - 1
-
-    def note(self, at: tuple[str, str], term: str, column: str, reason: str) -> None:
-        self.remarks.append(self.spec.note(reason, outcome=at[0], population=at[1], term=term, column=column))
-
-    def number(self, at: tuple[str, str], term: str, unit: str, line: Line, *, measure: str = "difference") -> int:
-        """Add a row, and say why if its error or its test cannot be given."""
-        place = self.add(at, term, measure, unit, line)
-        if not np.isfinite(line.value):
-            self.note(at, term, "estimate", "the arm follows from the other columns of the regression (collinear)")
-        elif not line.df > 0:
-            self.note(at, term, "std_error", "no degrees of freedom are left: too few people for this specification")
-        elif not np.isfinite(line.std_error):
-            self.note(
-                at, term, "std_error",
-                "somebody is alone in their arm and stratum, so this variance cannot be estimated: join strata, or "
-                "adjust by ANCOVA",
-            )  # fmt: skip
-        elif line.std_error == 0.0 and line.test is None:
-            self.note(at, term, "p_value", "it does not vary, so there is no test")
-        return place
-
-    def missing(self, at: tuple[str, str], term: str, unit: str, reason: str, *, measure: str = "difference") -> None:
-        self.add(at, term, measure, unit, _BLANK)
-        self.note(at, term, "estimate", reason)
-
-    def figure(
-        self, at: tuple[str, str], term: str, measure: str, unit: str, value: float, n: float, cell: float
-    ) -> int:
-        """Add a number that describes the sample: it has no error, and so its influence is not a number."""
-        nobody = RowInfluence(np.array([0]), np.array([np.nan]))
-        place = self.add(at, term, measure, unit, Line(value, np.nan, np.nan, n, nobody, cell))
-        self.note(at, term, "std_error", _NO_ERROR)
-        return place
-
-    def estimates(self) -> Estimates:
-        lines = self.lines
-        return Estimates.build(
-            keys=self.keys,
-            working=[line.value for line in lines],
-            working_se=[line.std_error for line in lines],
-            df=[line.df for line in lines],
-            n=[line.n for line in lines],
-            conf_level=self.spec.conf_level,
-            tests=self.tests,
-            intervals={row: line.interval for row, line in enumerate(lines) if line.interval is not None},
-            p_values={row: line.test for row, line in enumerate(lines) if line.test is not None},
-            influence=[influence_block(self.study, [line.influence for line in lines], self.inference)],
-            extra_covariance=self._extra(),
-            glances=self.glances,
-            remarks=self.remarks,
-            min_cell=[line.cell for line in lines],
-        )
-
-    def _extra(self) -> NDArray[np.float64] | None:
-        """Give what Rubin's covariance has beyond the mean influence values, over rows of the same imputations."""
-        if not any(self.shared):
-            return None
-        whole = np.zeros((len(self.keys), len(self.keys)))
-        for group in self.shared:
-            for one, left in group:
-                for other, right in group:
-                    m = len(left.estimates)
-                    own = float(
-                        (left.sums * right.sums).sum(axis=1).mean() - left.sums.mean(axis=0) @ right.sums.mean(axis=0)
-                    )
-                    spread = float(
-                        (left.estimates - left.estimates.mean()) @ (right.estimates - right.estimates.mean())
-                    )
-                    whole[one, other] = own + (1 + 1 / m) * spread / (m - 1)
-        return whole
 
 
 def workbench(spec: Attrition, study: StudyData) -> Estimates:
@@ -144,12 +47,12 @@ def workbench(spec: Attrition, study: StudyData) -> Estimates:
     inference = choose_inference(spec.inference, study.design, f'Attrition "{spec.name}"')
     base = estimate_linear(spec.complete_cases(), study)
     filled = fill_covariates(study, spec.covariates)
-    rows = _Rows(spec, study, inference)
+    rows = Rows(spec, study, inference)
     rows.remarks += base.remarks
     for source, count in filled.missing:
         rows.remarks.append(
             spec.note(
-                f"`{source}` is missing for {_few(count)}; it is set to its mean and marked by a column of its own"
+                f"`{source}` is missing for {few(count)}; it is set to its mean and marked by a column of its own"
             )
         )
     populations = spec.chosen_populations(study.design)
@@ -176,7 +79,7 @@ def workbench(spec: Attrition, study: StudyData) -> Estimates:
 
 
 def _one(
-    rows: _Rows,
+    rows: Rows,
     base: Estimates,
     outcome: str,
     population: str,
@@ -235,7 +138,7 @@ def _one(
     return shared
 
 
-def _failed_glance(rows: _Rows, at: tuple[str, str], people: Assigned | None) -> dict[str, Any]:
+def _failed_glance(rows: Rows, at: tuple[str, str], people: Assigned | None) -> dict[str, Any]:
     """Say who was assigned where complete cases give no estimate."""
     spec, study = rows.spec, rows.study
     counts: dict[str, Any] = {}
@@ -258,7 +161,7 @@ def _failed_glance(rows: _Rows, at: tuple[str, str], people: Assigned | None) ->
 
 
 def _methods(
-    rows: _Rows,
+    rows: Rows,
     at: tuple[str, str],
     people: Assigned,
     labels: list[str],
@@ -346,7 +249,7 @@ def _methods(
 
 
 def _lee(
-    rows: _Rows,
+    rows: Rows,
     at: tuple[str, str],
     people: Assigned,
     labels: list[str],
@@ -403,7 +306,7 @@ def _direction(trimmed: NDArray[np.float64], label: str, control: str, gap: Line
 
 
 def _tipping(
-    rows: _Rows,
+    rows: Rows,
     at: tuple[str, str],
     people: Assigned,
     term: str,
@@ -439,9 +342,7 @@ def _lost(people: Assigned, arm: str, term: int) -> float:
     return float((people.missing & np.isin(people.arm, sides)).sum())
 
 
-def _say_weights(
-    rows: _Rows, at: tuple[str, str], people: Assigned, factors: NDArray[np.float64], trimmed: int
-) -> None:
+def _say_weights(rows: Rows, at: tuple[str, str], people: Assigned, factors: NDArray[np.float64], trimmed: int) -> None:
     if people.own_weights is not None and people.weights is None:
         rows.note(
             at, "", "",
@@ -452,11 +353,11 @@ def _say_weights(
         return
     said = f"response weights of {at[0]} run from {factors.min():.3g} to {factors.max():.3g}"
     if rows.spec.trim is not None:
-        said += f"; {_few(trimmed)} were trimmed at {1 / rows.spec.trim:.3g} as asked"
+        said += f"; {few(trimmed)} were trimmed at {1 / rows.spec.trim:.3g} as asked"
     rows.note(at, "", "", said)
 
 
-def _say_imputations(rows: _Rows, at: tuple[str, str], term: str, completed: Completed) -> None:
+def _say_imputations(rows: Rows, at: tuple[str, str], term: str, completed: Completed) -> None:
     """Ask for more imputations where they are fewer than the per cent of the variance due to missing outcomes."""
     m, total = len(completed.estimates), completed.line.std_error**2
     lost = (1 + 1 / m) * float(completed.estimates.var(ddof=1)) / total if total > 0 else 0.0
@@ -469,7 +370,7 @@ def _say_imputations(rows: _Rows, at: tuple[str, str], term: str, completed: Com
 
 
 def _response(
-    rows: _Rows,
+    rows: Rows,
     at: tuple[str, str],
     people: Assigned | None,
     labels: list[str],
@@ -517,7 +418,7 @@ def _tested(people: Assigned | None, study: StudyData, inference: Inference) -> 
 
 
 def _judge(
-    rows: _Rows,
+    rows: Rows,
     at: tuple[str, str],
     people: Assigned,
     label: str,
@@ -555,13 +456,6 @@ def _judge(
     )
     about = ", ".join(part for part in (at[0], label, at[1] if at[1] != ALL else "") if part)
     rows.note(at, "", "", said.replace("Verdict:", f"Verdict on {about}:", 1))
-
-
-def _few(count: int) -> str:
-    """Say how many people, without telling a small count apart."""
-    if count == 0:
-        return "none"
-    return f"{count} people" if count >= _SMALL else f"fewer than {_SMALL} people"
 
 
 def _term(method: str, label: str, labels: list[str]) -> str:
@@ -606,7 +500,7 @@ def _groups(study: StudyData, names: tuple[str, ...]) -> NDArray[np.int64] | Non
     return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
-def _dropped(rows: _Rows, outcome: str, population: str) -> tuple[str, ...]:
+def _dropped(rows: Rows, outcome: str, population: str) -> tuple[str, ...]:
     """Name the strata that complete cases left out, so that every method leaves them out."""
     spec, study = rows.spec, rows.study
     if spec.one_armed == "error" or study.strata is None:
