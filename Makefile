@@ -20,7 +20,7 @@ export CHROMIUM
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-apps slow lint docs picture bench lock test-floors test-pandas3 clean
+.PHONY: help demo test test-apps slow lint docs notebooks picture bench lock test-floors test-pandas3 clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ lint: .venv/.installed ## Style, types and the direction of imports
 docs: .venv/.installed ## Build the documentation; any warning is an error
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
+notebooks: .venv/.installed ## Build the notebooks of examples/ from their scripts, and run them
+	@$(BIN)/python examples/notebooks.py
 
 picture: .venv/.installed ## Draw the README's picture again
 	@$(BIN)/python docs/picture.py
