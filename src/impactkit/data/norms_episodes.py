@@ -3,80 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.practices import (
-    GroupedRisk,
-    curve_band,
-    episode_influence,
-    group_survival_influence,
-    grouped_risk,
-    mean_slopes,
-    quantile_interval,
-    quantiles,
-    resampled_survival,
-    restricted_means,
-    survival_slopes,
-    tied,
-)
+from impactkit.compute.survival.practices import grouped_risk, tied
 from impactkit.compute.survival.shrinkage import between_variance, shrink
 from impactkit.data.coding import stratum_codes
-from impactkit.data.columns import Bools, Factor, Floats, frozen
+from impactkit.data.columns import Factor, Floats, frozen
 from impactkit.data.controls import DAYS_A_WEEK, ControlData
-from impactkit.data.norms import READINGS, Norm, NormTable, Reading, Statistic, cell_label, label_values
+from impactkit.data.norms import READINGS, Norm, NormTable, Reading, cell_label, label_values
+from impactkit.data.norms_cells import Area, Cell, Interval, NormRules, log_variance, shrunken_median
 from impactkit.errors import DataError, SpecError
 
-__all__ = ["FEW_REPLICATES", "THRESHOLD_WEEKS", "NormRules", "norms_from_episodes"]
+__all__ = ["THRESHOLD_WEEKS", "norms_from_episodes"]
 
-Interval = Literal["practice", "bootstrap"]
 Draws = Callable[[], np.random.Generator]
 
 THRESHOLD_WEEKS = 4.0
-FEW_REPLICATES = 0.05
-"""A resampled interval is refused when more than this share of resamples cannot give the number."""
-
-
-@dataclass(frozen=True, slots=True)
-class NormRules:
-    """How a norm is made of episodes; every number in the controls' unit of time.
-
-    Parameters
-    ----------
-    reading : str
-    landmark, shift : float
-        Only episodes longer than ``landmark`` count, and ``shift`` is taken off their length.
-    horizon : float or None
-        How far the restricted mean goes, from the shift on.
-    shares : tuple of float
-        Quantiles besides the median.
-    interval : {"practice", "bootstrap"}
-    replications : int
-    shrink_below : int
-    conf_level : float
-    """
-
-    reading: Reading
-    landmark: float
-    shift: float
-    horizon: float | None
-    shares: tuple[float, ...]
-    interval: Interval
-    replications: int
-    shrink_below: int
-    conf_level: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Area:
-    """The practices that are drawn together, and the resamples of them."""
-
-    codes: NDArray[np.int64]
-    size: int
-    weights: Floats | None
 
 
 def norms_from_episodes(
@@ -310,7 +256,7 @@ class _Maker:
         self.data, self.by, self.rules, self.draws = data, by, rules, draws
         self.values = [label_values(by, label) for label in data.cells.labels]
         self.nested = self._nested()
-        self._areas: dict[tuple[str | None, ...], _Area] = {}
+        self._areas: dict[tuple[str | None, ...], Area] = {}
 
     def norms(self) -> list[Norm]:
         codes = self.data.cells.codes
@@ -346,19 +292,19 @@ class _Maker:
     def _area_of(self, values: tuple[str | None, ...]) -> tuple[str | None, ...]:
         return tuple(value if place in self.nested else None for place, value in enumerate(values))
 
-    def _area(self, values: tuple[str | None, ...]) -> _Area:
+    def _area(self, values: tuple[str | None, ...]) -> Area:
         key = self._area_of(values)
         if key not in self._areas:
             practices = self.data.practices
             if practices is None:
-                self._areas[key] = _Area(np.zeros(self.data.stop.size, dtype=np.int64), 1, None)
+                self._areas[key] = Area(np.zeros(self.data.stop.size, dtype=np.int64), 1, None)
             else:
                 inside = [code for code, own in enumerate(self.values) if self._area_of(own) == key]
                 member = np.isin(self.data.cells.codes, inside)
                 used = np.unique(practices.codes[member])
                 place = np.full(len(practices.labels), -1, dtype=np.int64)
                 place[used] = np.arange(used.size)
-                self._areas[key] = _Area(place[practices.codes], int(used.size), self._weights(key, int(used.size)))
+                self._areas[key] = Area(place[practices.codes], int(used.size), self._weights(key, int(used.size)))
         return self._areas[key]
 
     def _weights(self, key: tuple[str | None, ...], size: int) -> Floats | None:
@@ -388,7 +334,7 @@ class _Maker:
             area.size if data.practices is not None else 0, (), rows=rows, risk=risk,
         )  # fmt: skip
         groups = area.codes[rows]
-        cell = _Cell(rules, area, risk, (stop, ended, start, groups), data.practices is not None)
+        cell = Cell(rules, area, risk, (stop, ended, start, groups), data.practices is not None)
         statistics, notes, band = cell.numbers()
         present = int((risk.last > risk.landmark).sum())
         if data.practices is not None and rows.size and present < area.size:
@@ -402,203 +348,14 @@ class _Maker:
             places = [place for place, norm in enumerate(norms) if self._area_of(norm.values) == area]
             if not any(0 < norms[place].n < below for place in places):
                 continue
-            usable = [place for place in places if _log_variance(norms[place]) > 0]
+            usable = [place for place in places if log_variance(norms[place]) > 0]
             logs = np.log([norms[place].statistics[0].estimate for place in usable])
-            variances = np.array([_log_variance(norms[place]) for place in usable])
+            variances = np.array([log_variance(norms[place]) for place in usable])
             between = between_variance(logs, variances)
             shrunk = shrink(logs, variances, between) if np.isfinite(between) else None
             for place in places:
                 if 0 < norms[place].n < below:
                     seat = usable.index(place) if place in usable else None
-                    number = _shrunken_median(shrunk, seat, below)
+                    number = shrunken_median(shrunk, seat, below)
                     found[place] = replace(norms[place], statistics=(*norms[place].statistics, number))
         return found
-
-
-def _log_variance(norm: Norm) -> float:
-    """Give the variance of a log median: by practice or by episode, whichever is larger; NaN where not known."""
-    median = norm.statistics[0]
-    if not np.isfinite(median.estimate) or median.estimate <= 0 or norm.risk is None:
-        return float("nan")
-    curve = norm.risk.curve()
-    low, high = quantile_interval(norm.risk, 0.5, _greenwood(curve.at_risk, curve.events, curve.survival), 1.0)
-    alone = 0.5 * (high - low)
-    errors = [error for error in (alone, median.std_error) if np.isfinite(error)]
-    return float(max(errors) / median.estimate) ** 2 if np.isfinite(alone) else float("nan")
-
-
-def _shrunken_median(shrunk: tuple[Floats, Floats, float] | None, seat: int | None, below: int) -> Statistic:
-    if shrunk is None or seat is None:
-        why = (
-            "fewer than three cells of the area have a median and a variance"
-            if shrunk is None
-            else "the cell's median or its variance is not known"
-        )
-        return Statistic("shrunken_median", np.nan, np.nan, notes=(("estimate", f"not shrunken: {why}"),))
-    means, own, centre = shrunk
-    return Statistic(
-        "shrunken_median",
-        float(own[seat]),
-        float(np.exp(means[seat])),
-        notes=(
-            (
-                "",
-                f"fewer than {below} episodes: the shrunken median keeps {own[seat]:.0%} of the cell's own log median "
-                f"and takes the rest from {np.exp(centre):.1f}, the mean over the area's cells",
-            ),
-            ("std_error", "a shrunken median trades bias for variance, so limits around it would say too much"),
-        ),
-    )
-
-
-def _greenwood(at_risk: Floats, events: Floats, survival: Floats) -> Floats:
-    left = at_risk - events
-    parts = np.where(left > 0, events / (at_risk * np.where(left > 0, left, 1.0)), 0.0)
-    return survival * np.sqrt(np.cumsum(parts))
-
-
-class _Cell:
-    """The numbers of one cell."""
-
-    def __init__(
-        self,
-        rules: NormRules,
-        area: _Area,
-        risk: GroupedRisk,
-        episodes: tuple[Floats, Bools, Floats, NDArray[np.int64]],
-        by: bool,
-    ) -> None:
-        from scipy.special import ndtri, stdtrit
-
-        self.rules, self.risk, self.area, self.by_practice = rules, risk, area, by
-        self.stop, self.ended, self.start, self._groups = episodes
-        self.curve = risk.curve()
-        upper = 0.5 * (1.0 + rules.conf_level)
-        present = int((risk.last > risk.landmark).sum())
-        self.factor, self.critical, self.reason = 1.0, float(ndtri(upper)), ""
-        if by:
-            if area.size < 2:
-                self.reason = "the episodes come from one practice, so how practices differ is not known"
-            elif present < 2:
-                self.reason = "the cell's episodes come from one practice, so how practices differ is not known"
-            else:
-                self.factor = float(np.sqrt(area.size / (area.size - 1)))
-                self.critical = float(stdtrit(area.size - 1, upper))
-        curve = self.curve
-        if by:
-            spread = group_survival_influence(risk)
-            self.error = self.factor * np.sqrt((spread**2).sum(axis=0))
-        else:
-            self.error = _greenwood(curve.at_risk, curve.events, curve.survival)
-        self.resampled = None if area.weights is None else resampled_survival(risk, area.weights)
-
-    def numbers(self) -> tuple[list[Statistic], list[str], tuple[Floats, Floats] | None]:
-        rules, notes = self.rules, []
-        if not self.stop.size:
-            empty = (("estimate", "the controls have no such episode"),)
-            names = [("median", 0.5), *(("quantile", share) for share in rules.shares)]
-            names += [("restricted_mean", np.nan)] if rules.horizon is not None else []
-            return [Statistic(name, share, np.nan, notes=empty) for name, share in names], notes, None
-        statistics = [self._quantile("median", 0.5)]
-        statistics += [self._quantile("quantile", share) for share in rules.shares]
-        if rules.horizon is not None:
-            statistics.append(self._mean(rules.horizon))
-        late = int((self.start > rules.landmark).sum())
-        still = int((~self.ended).sum())
-        if late or still:
-            simple = float(np.median(self.stop)) - rules.shift
-            gap = simple - statistics[0].estimate
-            size = f", {abs(gap):.1f} {'shorter' if gap < 0 else 'longer'}" if abs(gap) >= 0.05 else ""
-            notes.append(
-                f"{still:,} episodes were still open and {late:,} ran when observation began; counted as ended "
-                f"and seen from the start their median would be {simple:.1f}{size}"
-            )
-        thin = self.curve.time[(self.curve.at_risk < 5) & (self.curve.survival > 0.5)]
-        if thin.size:
-            notes.append(f"fewer than 5 episodes are observed around {thin[0]:g}, before half have ended")
-        band = None if self.reason else curve_band(self.curve.survival, self.error, self.critical)
-        return statistics, notes, band
-
-    def _quantile(self, name: str, share: float) -> Statistic:
-        curve, risk, shift = self.curve, self.risk, self.rules.shift
-        value = float(quantiles(risk.time, curve.survival[None], share, np.array([curve.last]))[0])
-        if not np.isfinite(value):
-            said = f"fewer than {share:.0%} of episodes had ended by {curve.last:g}, the longest time observed"
-            return Statistic(name, share, np.nan, notes=(("estimate", said),))
-        if self.reason:
-            return Statistic(name, share, value - shift, notes=(("std_error", self.reason),))
-        low, high = quantile_interval(risk, share, self.error, self.critical)
-        notes: list[tuple[str, str]] = []
-        error, influence = np.nan, None
-        if np.isfinite(high):
-            error = (high - low) / (2.0 * self.critical)
-            raw = episode_influence(risk, survival_slopes(risk, value), self.stop, self.ended, self.start)
-            influence = self._scaled(raw, error)
-            if influence is None:
-                error = np.nan
-                notes.append(
-                    ("std_error", "practices do not differ here at all, so a standard error of 0 says nothing")
-                )
-            elif error == 0.0:
-                notes.append(("", "lengths are heaped on a few values, so that the interval is a single one"))
-        else:
-            notes.append(("std_error", "the upper limit of the curve does not fall so low, so the interval is open"))
-            notes.append(("conf_high", f"the upper limit lies beyond {curve.last:g}, the longest time observed"))
-            high = np.nan
-        if self.resampled is not None:
-            survival, last = self.resampled
-            low, high = self._percentiles(quantiles(risk.time, survival, share, last), notes)
-        elif value > high or value < low:
-            low, high = min(low, value), max(high, value)
-        return Statistic(name, share, value - shift, error, low - shift, high - shift, tuple(notes), influence)
-
-    def _mean(self, horizon: float) -> Statistic:
-        risk, rules = self.risk, self.rules
-        until = horizon + rules.shift
-        base = rules.landmark - rules.shift
-        value = float(restricted_means(risk, self.curve.survival[None], until, np.array([self.curve.last]))[0]) + base
-        if not np.isfinite(value):
-            known = self.curve.last - rules.shift
-            said = f"the curve is known to {known:g} only, not to {horizon:g}: choose a horizon of {known:g} or less"
-            return Statistic("restricted_mean", np.nan, np.nan, notes=(("estimate", said),))
-        if self.reason:
-            return Statistic("restricted_mean", np.nan, value, notes=(("std_error", self.reason),))
-        values = self.factor * episode_influence(risk, mean_slopes(risk, until), self.stop, self.ended, self.start)
-        error = float(np.sqrt((self._sums(values) ** 2).sum()))
-        notes: list[tuple[str, str]] = []
-        low, high = value - self.critical * error, value + self.critical * error
-        if self.resampled is not None:
-            survival, last = self.resampled
-            low, high = self._percentiles(restricted_means(risk, survival, until, last) + base, notes)
-        return Statistic("restricted_mean", np.nan, value, error, low, high, tuple(notes), values)
-
-    def _sums(self, values: Floats) -> Floats:
-        """Sum within practice, or leave as they are."""
-        if not self.by_practice:
-            return values
-        return np.bincount(self._groups, weights=values, minlength=self.area.size)
-
-    def _scaled(self, raw: Floats, error: float) -> Floats | None:
-        """Give influence values in proportion to those on S, of the size of the quantile's standard error."""
-        size = float(np.sqrt((self._sums(raw) ** 2).sum()))
-        return None if size == 0.0 else -raw * (error / size)
-
-    def _percentiles(self, numbers: Floats, notes: list[tuple[str, str]]) -> tuple[float, float]:
-        lost = float(np.isnan(numbers).mean())
-        if lost > FEW_REPLICATES:
-            notes.append(("conf_low", f"{lost:.0%} of the resamples of practices cannot give the number"))
-            notes.append(("conf_high", f"{lost:.0%} of the resamples of practices cannot give the number"))
-            return float("nan"), float("nan")
-        known = np.sort(numbers[~np.isnan(numbers)])
-        tail = 0.5 * (1.0 - self.rules.conf_level) * (known.size + 1)
-        low, high = (
-            known[max(int(np.floor(tail)) - 1, 0)],
-            known[min(int(np.ceil(known.size + 1 - tail)) - 1, known.size - 1)],
-        )
-        if not np.isfinite(high):
-            notes.append(
-                ("conf_high", "too many resamples of practices do not reach it, so the interval is open above")
-            )
-        if not np.isfinite(low):
-            notes.append(("conf_low", "too many resamples of practices do not reach it"))
-        return (float(low) if np.isfinite(low) else np.nan), (float(high) if np.isfinite(high) else np.nan)

@@ -119,22 +119,23 @@ def grouped_risk(
     """
     kept = stop > landmark
     begun = np.full(stop.size, landmark) if start is None else np.maximum(start, landmark)
-    stop, event, groups, begun = stop[kept], event[kept], np.asarray(groups)[kept], begun[kept]
+    stop, event, begun = stop[kept], event[kept], begun[kept]
+    place_of = np.asarray(groups, dtype=np.int64)[kept]
     time, place = np.unique(stop[event], return_inverse=True)
     width = time.size
-    events = np.bincount(groups[event] * width + place, minlength=size * width).reshape(size, width)
-    at_risk = _from(stop, groups, time, size) - _from(begun, groups, time, size)
-    last = np.full(size, landmark)
-    np.maximum.at(last, groups, stop)
-    return GroupedRisk(time, at_risk, events.astype(np.float64), last, landmark)
+    flat = np.asarray(np.bincount(place_of[event] * width + place, minlength=size * width), dtype=np.float64)
+    at_risk: Floats = _from(stop, place_of, time, size) - _from(begun, place_of, time, size)
+    last: Floats = np.full(size, landmark, dtype=np.float64)
+    np.maximum.at(last, place_of, stop)
+    return GroupedRisk(time, at_risk, flat.reshape(size, width), last, landmark)
 
 
 def _from(moments: Floats, groups: Codes, time: Floats, size: int) -> Floats:
     """Count, by group, those whose moment is not before each time."""
     width = time.size + 1
     where = np.searchsorted(time, moments, side="right")
-    counts = np.bincount(groups * width + where, minlength=size * width).reshape(size, width).astype(np.float64)
-    total: Floats = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    flat = np.asarray(np.bincount(groups * width + where, minlength=size * width), dtype=np.float64)
+    total: Floats = np.cumsum(flat.reshape(size, width)[:, ::-1], axis=1)[:, ::-1][:, 1:]
     return total
 
 
