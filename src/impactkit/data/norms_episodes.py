@@ -138,7 +138,8 @@ def norms_from_episodes(
     data = controls if isinstance(controls, ControlData) else _read(controls, by, duration, ended, late_entry, practice)
     if not data.stop.size:
         raise DataError(["control episodes were expected and none is usable: check their lengths and practices"])
-    stop, start = tied(data.stop, data.start)
+    stop, start, cut = tied(data.stop, data.start, np.array([landmark]))  # 28 days are four weeks, whatever the noise
+    rules = replace(rules, landmark=float(cut[0]))
     over = data.ended
     notes = list(data.notes)
     open_, late = int((~over).sum()), int((start > 0).sum())

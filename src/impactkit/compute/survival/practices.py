@@ -142,7 +142,7 @@ def _from(moments: Floats, groups: Codes, time: Floats, size: int) -> Floats:
 def _products(n: Floats, d: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         left = np.where(d > 0, np.where(d >= n, 0.0, 1.0 - d / n), 1.0)
-    found: Floats = np.cumprod(left, axis=1)
+    found: Floats = np.cumprod(left, axis=1, dtype=np.float64)
     return found
 
 
