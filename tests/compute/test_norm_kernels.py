@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from pathlib import Path
 
@@ -218,7 +219,7 @@ def test_order_and_unit_make_no_difference(rows: list[tuple[int, int, bool, int]
 def test_a_higher_threshold_never_gives_a_shorter_total(rows: list[tuple[int, int, bool, int]]) -> None:
     seen = [(stop, 0, True, code) for stop, _, _, code in rows]
     medians = [_numbers(seen, landmark=cut)[0] for cut in (0.0, 5.0, 20.0, 40.0)]
-    assert all(first <= second for first, second in zip(medians, medians[1:], strict=False))
+    assert all(first <= second for first, second in itertools.pairwise(medians))
 
 
 def test_bands_against_a_large_sample_and_by_hand() -> None:

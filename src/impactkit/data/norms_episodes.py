@@ -263,10 +263,10 @@ class _Maker:
         codes = self.data.cells.codes
         cells = [
             self._norm(label, self.values[code], np.flatnonzero(codes == code))
-            for code, label in enumerate(self.data.cells.labels)
+            for label, code in sorted((label, code) for code, label in enumerate(self.data.cells.labels))
         ]
         norms = self._shrunken(cells)
-        for area in dict.fromkeys(self._area_of(values) for values in self.values):
+        for area in sorted({self._area_of(values) for values in self.values}, key=str):
             label = cell_label(self.by, area)
             if self.by and label not in self.data.cells.labels:
                 inside = [code for code, values in enumerate(self.values) if self._area_of(values) == area]

@@ -53,7 +53,7 @@ def norms_from_table(
     Returns
     -------
     NormTable
-        Without intervals: a printed median carries no uncertainty.
+        Without intervals: a printed median carries no uncertainty. Known faults of a published table are in ``notes``.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def norms_from_table(
     if reading not in READINGS or reading == "conditional":
         raise SpecError(f"a table of medians holds {', '.join(READINGS[:3])} norms; got reading={reading!r}")
     columns = dict(by) if isinstance(by, Mapping) else {name: name for name in by}
-    table, words = _opened(source)
+    table, words, faults = _opened(source)
     median = median or next((name for name in _MEDIANS if name in table), "median")
     size = n or ("n" if "n" in table else None)
     absent = [
@@ -101,18 +101,18 @@ def norms_from_table(
         count = float("nan") if sizes is None else float(sizes[row])
         norms.append(Norm(cell_label(tuple(columns), values), values, reading, count, np.nan, 0, (number,), (), words))
     said = (f"{blank} of {table.size} rows print no median and have no norm",) if blank else ()
-    return NormTable(tuple(columns), tuple(norms), "weeks", threshold, float("nan"), words, said)
+    return NormTable(tuple(columns), tuple(norms), "weeks", threshold, float("nan"), words, (*said, *faults))
 
 
-def _opened(source: Any) -> tuple[Any, str]:
+def _opened(source: Any) -> tuple[Any, str, tuple[str, ...]]:
     from impactkit.data.frames import read_table
 
     if isinstance(source, str) and not source.endswith((".csv", ".parquet")):
         from impactkit.published import load
 
         table = load(source)
-        return read_table(table.frame(), source), table.source
-    return read_table(source), "a table of medians"
+        return read_table(table.frame(), source), table.source, table.contradictions
+    return read_table(source), "a table of medians", ()
 
 
 def norms_from_bands(

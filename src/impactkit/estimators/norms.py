@@ -74,7 +74,8 @@ class FitNoteNorms(Analysis):
     -------
     Estimates
         For each population and cell a ``median``, a ``quantile`` for each share (term ``"25%: ..."``), a
-        ``restricted_mean`` if a horizon is given, and a ``shrunken_median`` for small cells; then the same over all
+        ``restricted_mean`` if a horizon is given, and a ``shrunken_median`` (term ``"shrunken: ..."``) for small
+        cells; then the same over all
         cells of each area. Curves (measure ``norm_survival``) hold S(t) of each cell with pointwise limits.
 
     Notes
@@ -227,13 +228,15 @@ def controls_by(controls: ControlData, columns: tuple[str, ...], by: tuple[str, 
 
 
 def norm_term(label: str, statistic: str, share: float) -> str:
-    """Write the term of a row: the cell, and for a quantile its share before it.
+    """Write the term of a row: the cell, with the share of a quantile (or the word shrunken) before it.
 
     Examples
     --------
     >>> norm_term("cause=back", "quantile", 0.25)
     '25%: cause=back'
     """
+    if statistic == "shrunken_median":
+        return f"shrunken: {label}"
     return f"{100 * share:g}%: {label}" if statistic == "quantile" else label
 
 
