@@ -141,7 +141,7 @@ def test_one_practice_has_no_interval_and_no_practice_has_one_of_episodes() -> N
 
 
 def test_a_median_not_reached_and_a_mean_beyond_the_curve_are_said() -> None:
-    frame = pd.DataFrame({"cause": "back", "duration": [3.0, 9, 9, 9], "ended": [1, 0, 0, 0]})
+    frame = pd.DataFrame({"cause": "back", "duration": [3.0, 9, 9, 9] * 3, "ended": [1, 0, 0, 0] * 3})
     norm = norms_from_episodes(frame, by="cause", reading="complete", horizon=12.0).find("cause=back")
     median, mean = norm.statistic("median"), norm.statistic("restricted_mean")
     assert median is not None
@@ -150,6 +150,13 @@ def test_a_median_not_reached_and_a_mean_beyond_the_curve_are_said() -> None:
     assert "fewer than 50% of episodes had ended by 9" in median.notes[0][1]
     assert np.isnan(mean.estimate)
     assert "a horizon of 9 or less" in mean.notes[0][1]
+
+
+def test_nothing_is_said_that_tells_of_one_of_a_handful() -> None:
+    frame = pd.DataFrame({"cause": "back", "duration": [3.0, 9, 9.25, 9], "ended": [1, 0, 0, 0]})
+    notes = " ".join(norms_from_episodes(frame, by="cause", reading="complete", horizon=12.0).frame()["note"])
+    assert "9.25" not in notes
+    assert "still open" not in notes
 
 
 def test_shrinking_moves_small_cells_towards_the_others_and_says_how_far() -> None:

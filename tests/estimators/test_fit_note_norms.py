@@ -126,3 +126,24 @@ def test_small_cells_are_withheld_with_what_would_give_them_back() -> None:
     assert len(wide.columns) > len(table.columns)
     with pytest.raises(SpecError, match="no norms of population"):
         norms_table(result.tidy(), population="men")
+
+
+def test_disclosure_lets_no_total_give_a_small_cell_back() -> None:
+    from impactkit.report.disclosure import disclose
+
+    data = tables()
+    data["episodes"].loc[:5, "diagnosis"] = "rare"
+    for declared in (
+        design(),
+        design("populations"),
+    ):  # with populations the rare cell, where no client is, is not shown
+        result = fit(data, declared)
+        hidden = disclose(result.tidy(), result.glance(), result.notes(), result.parts["norms"].cells()).tidy
+        north = hidden[hidden["term"].str.contains("area=north,") & (hidden["measure"] == "median")]
+        for _, rows in north.groupby("population"):
+            assert (rows["n"] == "c").sum() == 1 + rows["term"].str.contains("rare").sum()
+    shown = hidden[(hidden["term"] == "area=north") & (hidden["measure"] == "median")]
+    assert (shown["n"] != "c").all()
+    clean = fit()
+    kept = disclose(clean.tidy(), clean.glance(), clean.notes(), clean.parts["norms"].cells()).tidy
+    assert not (kept["n"].astype(str) == "c").any()

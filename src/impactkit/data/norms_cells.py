@@ -27,6 +27,8 @@ __all__ = ["Area", "Cell", "Interval", "NormRules", "log_variance", "shrunken_me
 
 Interval = Literal["practice", "bootstrap"]
 
+FEW_EPISODES = 10
+"""Of fewer episodes nothing is said that would tell of one of them."""
 FEW_REPLICATES = 0.05
 """A resampled interval is refused when more than this share of resamples cannot give the number."""
 
@@ -68,6 +70,10 @@ class Area:
     codes: NDArray[np.int64]
     size: int
     weights: Floats | None
+
+
+def _some(count: int) -> str:
+    return "no" if not count else f"fewer than {FEW_EPISODES}" if count < FEW_EPISODES else f"{count:,}"
 
 
 def log_variance(norm: Norm) -> float:
@@ -162,27 +168,39 @@ class Cell:
         statistics += [self._quantile("quantile", share) for share in rules.shares]
         if rules.horizon is not None:
             statistics.append(self._mean(rules.horizon))
-        late = int((self.start > rules.landmark).sum())
-        still = int((~self.ended).sum())
+        notes += [] if self.stop.size < FEW_EPISODES else self._remarks(statistics[0].estimate)
+        band = None if self.reason else curve_band(self.curve.survival, self.error, self.critical)
+        return statistics, notes, band
+
+    def _remarks(self, median: float) -> list[str]:
+        """Say what the simple median would be, and where the curve rests on few; never of a handful of episodes."""
+        rules, said = self.rules, []
+        late, still = int((self.start > rules.landmark).sum()), int((~self.ended).sum())
         if late or still:
             simple = float(np.median(self.stop)) - rules.shift
-            gap = simple - statistics[0].estimate
+            gap = simple - median
             size = f", {abs(gap):.1f} {'shorter' if gap < 0 else 'longer'}" if abs(gap) >= 0.05 else ""
-            notes.append(
-                f"{still:,} episodes were still open and {late:,} ran when observation began; counted as ended "
+            said.append(
+                f"{_some(still)} episodes were still open and {_some(late)} ran when observation began; taken as ended "
                 f"and seen from the start their median would be {simple:.1f}{size}"
             )
         thin = self.curve.time[(self.curve.at_risk < 5) & (self.curve.survival > 0.5)]
         if thin.size:
-            notes.append(f"fewer than 5 episodes are observed around {thin[0]:g}, before half have ended")
-        band = None if self.reason else curve_band(self.curve.survival, self.error, self.critical)
-        return statistics, notes, band
+            said.append(
+                "fewer than 5 episodes are observed at some time before half have ended: the rest hangs on them"
+            )
+        return said
+
+    def _longest(self) -> str:
+        """Name the longest time observed, unless it would tell of one of a handful."""
+        words = "the longest time observed"
+        return words if self.stop.size < FEW_EPISODES else f"{self.curve.last:g}, {words}"
 
     def _quantile(self, name: str, share: float) -> Statistic:
         curve, risk, shift = self.curve, self.risk, self.rules.shift
         value = float(quantiles(risk.time, curve.survival[None], share, np.array([curve.last]))[0])
         if not np.isfinite(value):
-            said = f"fewer than {share:.0%} of episodes had ended by {curve.last:g}, the longest time observed"
+            said = f"fewer than {share:.0%} of episodes had ended by {self._longest()}"
             return Statistic(name, share, np.nan, notes=(("estimate", said),))
         if self.reason:
             return Statistic(name, share, value - shift, notes=(("std_error", self.reason),))
@@ -202,7 +220,7 @@ class Cell:
                 notes.append(("", "lengths are heaped on a few values, so that the interval is a single one"))
         else:
             notes.append(("std_error", "the upper limit of the curve does not fall so low, so the interval is open"))
-            notes.append(("conf_high", f"the upper limit lies beyond {curve.last:g}, the longest time observed"))
+            notes.append(("conf_high", f"the upper limit lies beyond {self._longest()}"))
             high = np.nan
         if self.resampled is not None:
             survival, last = self.resampled
@@ -219,6 +237,8 @@ class Cell:
         if not np.isfinite(value):
             known = self.curve.last - rules.shift
             said = f"the curve is known to {known:g} only, not to {horizon:g}: choose a horizon of {known:g} or less"
+            if self.stop.size < FEW_EPISODES:
+                said = f"the curve is not known to {horizon:g}: choose a shorter horizon, or join cells"
             return Statistic("restricted_mean", np.nan, np.nan, notes=(("estimate", said),))
         if self.reason:
             return Statistic("restricted_mean", np.nan, value, notes=(("std_error", self.reason),))

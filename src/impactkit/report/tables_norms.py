@@ -18,10 +18,12 @@ from impactkit.report.table import Cell, Column, Row, RowGroup, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["norms_table"]
+__all__ = ["norm_counts_to_hide", "norms_table"]
 
 _TOTAL = "Total"
 _SHRUNKEN = "shrunken_median"
+_REST = ""
+"""Stands for the cells of an area that are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,14 @@ def norms_table(
         raise SpecError(f'there are no norms of population "{population}"; there: {known}: add a FitNoteNorms analysis')
     reasons = Reasons.of(notes, rows)
     unit = str(rows[0]["unit"])
-    totals = [cell for cell in cells if any(cell.parts < other.parts for other in cells) or cell.label == "all"]
+    totals = [cell for cell in cells if _is_total(cell, cells)]
     own = [cell for cell in cells if cell not in totals]
     more = [name for name in dict.fromkeys(name for cell in cells for name in cell.rows) if name != "median"]
     extra = [name for name in more if quantiles or name == _SHRUNKEN]
     groups, withheld = [], 0
     parents: list[_Cell | None] = [*totals] or [None]
     for total in parents:
-        inside = [cell for cell in own if total is None or total.parts < cell.parts or total.label == "all"]
+        inside = [cell for cell in own if total is None or _within(cell, total)]
         hidden, small = _hidden(inside, total, threshold)
         withheld += len(hidden)
         whole = None if total is None else total.rows["median"]["n"]
@@ -133,6 +135,43 @@ def norms_table(
     )
 
 
+def norm_counts_to_hide(rows: Sequence[Record], threshold: int = THRESHOLD) -> set[tuple[str, str, str]]:
+    """Give the rows of norms whose number of episodes would tell, with the totals, how many a small cell has.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        Tidy rows of any analyses; those that are no norms are passed over. A cell has the same episodes in every
+        population, so it is hidden in all of them or in none.
+    threshold : int
+
+    Returns
+    -------
+    set of (analysis, outcome, term)
+    """
+    found = set()
+    for place in dict.fromkeys((str(row["analysis"]), str(row["outcome"])) for row in rows):
+        own = [row for row in rows if (str(row["analysis"]), str(row["outcome"])) == place and "=" in str(row["term"])]
+        cells = _cells([*own, *(row for row in rows if row["analysis"] == place[0] and row["term"] == "all")])
+        for total in [cell for cell in cells if _is_total(cell, cells)]:
+            inside = [
+                cell for cell in cells if cell is not total and not _is_total(cell, cells) and _within(cell, total)
+            ]
+            hidden, _ = _hidden(inside, total, threshold)
+            found |= {
+                (*place, str(row["term"])) for cell in cells if cell.label in hidden for row in cell.rows.values()
+            }
+    return found
+
+
+def _is_total(cell: _Cell, cells: Sequence[_Cell]) -> bool:
+    return cell.label == "all" or any(cell.parts < other.parts for other in cells)
+
+
+def _within(cell: _Cell, total: _Cell) -> bool:
+    return total.label == "all" or total.parts < cell.parts
+
+
 def _cells(rows: Sequence[Record]) -> list[_Cell]:
     found: dict[str, _Cell] = {}
     for row in rows:
@@ -158,12 +197,16 @@ def _hidden(cells: list[_Cell], total: _Cell | None, threshold: int) -> tuple[se
     """Give the cells whose count is withheld, and those whose every number is."""
     everyone = [*cells, *([] if total is None else [total])]
     small = {cell.label for cell in everyone if not _n(cell) >= threshold}
-    if total is None or not small:
+    counts = {cell.label: _n(cell) for cell in cells}
+    rest = 0.0 if total is None else _n(total) - sum(counts.values())
+    if rest > 0:  # cells that are not shown: the total tells how many episodes they have
+        counts[_REST] = rest
+    few = small | ({_REST} if 0 < rest < threshold else set())
+    if total is None or not few:
         return set(small), small
-    equation = {cell.label: 1 for cell in cells} | {total.label: -1}
-    cost = {cell.label: _n(cell) if cell.label not in small else 0.0 for cell in everyone}
-    cost[total.label] = float("inf")
-    return hide([equation], small, cost), small
+    cost = {label: 0.0 if label in few else count for label, count in counts.items()}
+    cost |= {total.label: float("inf"), _REST: 0.0}
+    return hide([dict.fromkeys(counts, 1) | {total.label: -1}], few, cost) - {_REST}, small
 
 
 def _line(
