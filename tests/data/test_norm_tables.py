@@ -152,6 +152,22 @@ def test_a_median_not_reached_and_a_mean_beyond_the_curve_are_said() -> None:
     assert "a horizon of 9 or less" in mean.notes[0][1]
 
 
+def test_a_risk_set_that_collapses_early_gives_no_number() -> None:
+    frame = pd.DataFrame(
+        {"cause": "back", "duration": [2.0, *range(30, 50)], "late": [0.0, *[20.0] * 20], "ended": 1, "practice": 1}
+    )
+    table = norms_from_episodes(frame, by="cause", reading="complete", horizon=10.0, late_entry="late", shrink_below=0)
+    norm = table.find("cause=back")
+    for number in norm.statistics:
+        assert np.isnan(number.estimate)
+        assert "only observed later last longer" in number.notes[0][1]
+    assert np.isnan(table.conditional("cause=back", np.array([0.0, 1.0]))).all()
+    late = norms_from_episodes(
+        frame, by="cause", reading="conditional", elapsed=20.0, horizon=10.0, late_entry="late", shrink_below=0
+    )
+    assert late.norm_for("cause=back", "conditional") == 19.5
+
+
 def test_nothing_is_said_that_tells_of_one_of_a_handful() -> None:
     frame = pd.DataFrame({"cause": "back", "duration": [3.0, 9, 9.25, 9], "ended": [1, 0, 0, 0]})
     notes = " ".join(norms_from_episodes(frame, by="cause", reading="complete", horizon=12.0).frame()["note"])

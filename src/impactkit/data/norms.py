@@ -263,7 +263,8 @@ class NormTable:
         -----
         The median is the smallest u with ``S(e + u) ≤ S(e) / 2`` and the mean ``∫_0^τ S(e + u) / S(e) du``.
         """
-        curve = self.find(label, "complete").curve
+        norm = self.find(label, "complete")
+        curve, end = norm.curve, float("inf") if norm.risk is None else norm.risk.collapse
         if curve is None:
             raise SpecError(f'the norm of "{label}" has no curve, so nothing is known given time absent: use episodes')
         tau = self.horizon if horizon is None else horizon
@@ -275,8 +276,8 @@ class NormTable:
                 continue
             after = curve.time > moment
             middle = quantiles(curve.time[after], curve.survival[after][None] / left, 0.5, np.array([curve.last]))[0]
-            medians[row] = middle - moment if np.isfinite(middle) else np.nan
-            if moment + tau <= curve.known_to:
+            medians[row] = middle - moment if np.isfinite(middle) and middle < end else np.nan
+            if moment + tau <= min(curve.known_to, end):
                 means[row] = float(curve.area(moment + tau) - curve.area(moment)) / left
         return medians[place], means[place]
 

@@ -29,6 +29,10 @@ Interval = Literal["practice", "bootstrap"]
 
 FEW_EPISODES = 10
 """Of fewer episodes nothing is said that would tell of one of them."""
+_COLLAPSE = (
+    "at some time every episode then observed ends, while others that are only observed later last longer: the curve "
+    "says nothing from there on; join cells, or leave out episodes that were running when observation began"
+)
 FEW_REPLICATES = 0.05
 """A resampled interval is refused when more than this share of resamples cannot give the number."""
 
@@ -168,7 +172,7 @@ class Cell:
         statistics += [self._quantile("quantile", share) for share in rules.shares]
         if rules.horizon is not None:
             statistics.append(self._mean(rules.horizon))
-        notes += [] if self.stop.size < FEW_EPISODES else self._remarks(statistics[0].estimate)
+        notes += self._remarks(statistics[0].estimate)
         band = None if self.reason else curve_band(self.curve.survival, self.error, self.critical)
         return statistics, notes, band
 
@@ -176,7 +180,7 @@ class Cell:
         """Say what the simple median would be, and where the curve rests on few; never of a handful of episodes."""
         rules, said = self.rules, []
         late, still = int((self.start > rules.landmark).sum()), int((~self.ended).sum())
-        if late or still:
+        if (late or still) and self.stop.size >= FEW_EPISODES:
             simple = float(np.median(self.stop)) - rules.shift
             gap = simple - median
             size = f", {abs(gap):.1f} {'shorter' if gap < 0 else 'longer'}" if abs(gap) >= 0.05 else ""
@@ -184,7 +188,8 @@ class Cell:
                 f"{_some(still)} episodes were still open and {_some(late)} ran when observation began; taken as ended "
                 f"and seen from the start their median would be {simple:.1f}{size}"
             )
-        thin = self.curve.time[(self.curve.at_risk < 5) & (self.curve.survival > 0.5)]
+        before = np.concatenate([[1.0], self.curve.survival[:-1]])[: self.curve.time.size]
+        thin = self.curve.time[(self.curve.at_risk < 5) & (before > 0.5)]
         if thin.size:
             said.append(
                 "fewer than 5 episodes are observed at some time before half have ended: the rest hangs on them"
@@ -202,6 +207,8 @@ class Cell:
         if not np.isfinite(value):
             said = f"fewer than {share:.0%} of episodes had ended by {self._longest()}"
             return Statistic(name, share, np.nan, notes=(("estimate", said),))
+        if value >= risk.collapse:
+            return Statistic(name, share, np.nan, notes=(("estimate", _COLLAPSE),))
         if self.reason:
             return Statistic(name, share, value - shift, notes=(("std_error", self.reason),))
         low, high = quantile_interval(risk, share, self.error, self.critical)
@@ -234,6 +241,8 @@ class Cell:
         until = horizon + rules.shift
         base = rules.landmark - rules.shift
         value = float(restricted_means(risk, self.curve.survival[None], until, np.array([self.curve.last]))[0]) + base
+        if until > risk.collapse:
+            return Statistic("restricted_mean", np.nan, np.nan, notes=(("estimate", _COLLAPSE),))
         if not np.isfinite(value):
             known = self.curve.last - rules.shift
             said = f"the curve is known to {known:g} only, not to {horizon:g}: choose a horizon of {known:g} or less"

@@ -87,6 +87,16 @@ class GroupedRisk:
         )
 
     @property
+    def collapse(self) -> float:
+        """When everybody at risk ends though others are observed later; ``inf`` if that never happens.
+
+        With delayed entry the curve then stays at zero, and says nothing from that time on.
+        """
+        n, d = self.at_risk.sum(axis=0), self.events.sum(axis=0)
+        empty = np.flatnonzero((d >= n)[:-1])
+        return float(self.time[empty[0]]) if empty.size else float("inf")
+
+    @property
     def groups(self) -> int:
         """How many groups there are, those without an episode included."""
         return int(self.last.size)
