@@ -10,7 +10,7 @@ from made_up_norms import FEATURES, design
 import impactkit as ik
 from impactkit.analysis import Analysis
 from impactkit.design import Design
-from impactkit.errors import DataError
+from impactkit.errors import DataError, RefusalError
 
 TARGET = "target"
 
@@ -58,4 +58,31 @@ class Example:
         return design(*self.honoured)
 
 
-EXAMPLES: dict[str, tuple[Example, ...]] = {}
+def _norms(**options: object) -> Callable[[Design], tuple[Analysis, ...]]:
+    return lambda _: (ik.FitNoteNorms(name=TARGET, **options),)
+
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "fit_note_norms": (
+        Example(
+            "complete",
+            _norms(horizon=120.0),
+            misspelt=ik.FitNoteNorms(name=TARGET, by=("diagnoses",)),
+            error=RefusalError,
+            meant="diagnosis",
+            moves=("populations",),
+        ),
+        Example("residual", _norms(reading="adjusted_residual", by=("diagnosis",)), moves=("populations",)),
+        Example(
+            "resampled",
+            _norms(reading="adjusted_total", interval="bootstrap", replications=199),
+            moves=("populations",),
+        ),
+        Example(
+            "conditional",
+            _norms(reading="conditional", elapsed=40.0, shrink_below=150),
+            describes=True,
+            moves=("populations",),
+        ),
+    ),
+}

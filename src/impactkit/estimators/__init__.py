@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.money_outcome import MoneyOutcome
     from impactkit.estimators.multiplicity import Multiplicity
+    from impactkit.estimators.norms import FitNoteNorms
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
@@ -30,6 +31,7 @@ __all__ = [
     "Combination",
     "ComplierEffect",
     "CrossTab",
+    "FitNoteNorms",
     "Flow",
     "IntentToTreat",
     "MinimumDetectableEffect",
@@ -49,6 +51,7 @@ _HOMES = {
     "Combination": "combination",
     "ComplierEffect": "complier",
     "CrossTab": "crosstab",
+    "FitNoteNorms": "norms",
     "Flow": "flow",
     "IntentToTreat": "itt",
     "MinimumDetectableEffect": "detectable",

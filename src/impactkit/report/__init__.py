@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from impactkit.report.tables_flow import flow_table
     from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
     from impactkit.report.tables_impacts import impacts_table
+    from impactkit.report.tables_norms import norms_table
     from impactkit.report.tables_odds import odds_ratios_table
     from impactkit.report.tables_power import detectable_table, power_table
     from impactkit.report.write import frame_csv, write_file, write_files
@@ -60,6 +61,7 @@ _HOMES = {
     "tables_flow": ("flow_table",),
     "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
     "tables_impacts": ("impacts_table",),
+    "tables_norms": ("norms_table",),
     "tables_odds": ("odds_ratios_table",),
     "tables_power": ("detectable_table", "power_table"),
     "write": ("frame_csv", "write_file", "write_files"),
@@ -106,6 +108,7 @@ __all__ = [
     "impacts_table",
     "love",
     "love_alt_text",
+    "norms_table",
     "odds_ratios_table",
     "power_alt_text",
     "power_curves",

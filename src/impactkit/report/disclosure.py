@@ -115,6 +115,8 @@ def disclose(
     >>> disclose(tidy, glance, notes, cells).glance[["n_analysed", "n_treated", "n_control"]].values.tolist()
     [[107, 'c', 'c']]
     """
+    from impactkit.report.tables_norms import norm_counts_to_hide
+
     rows, looks = records(tidy), records(glance)
     people = _people_behind(rows, min_cell)
     published = _published(rows, people)
@@ -136,11 +138,14 @@ def disclose(
     for look in records(glance):  # rows of an outcome without a look of its own share that of their population
         originals.setdefault((str(look["analysis"]), "*", str(look["population"])), look)
     risky = _risky_outcomes(rows, people, threshold)
+    telling = norm_counts_to_hide([row for row in rows if _place(row) not in published], threshold)
     for row, behind in zip(rows, people, strict=True):
         if _place(row) in published:
             continue
         shared = originals.get((str(row["analysis"]), "*", str(row["population"])), {})
         _protect_count(row, originals.get(_place(row), shared), hidden, first, threshold, tally)
+        if (str(row["analysis"]), str(row["outcome"]), str(row["term"])) in telling:
+            _withhold(row, ("n",), "tidy", tally)
         _protect_values(row, behind, risky, threshold, tally)
     return Disclosed(
         tidy=_frame(rows, tidy),
