@@ -1,6 +1,7 @@
 """The data of a study: read from any frame or file, checked against the design once, handed out as arrays."""
 
 from impactkit.data.controls import Clients, ControlData, clients, control_episodes
+from impactkit.data.fitnotes import DiagnosisGroups, Episodes, build_episodes
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
 from impactkit.data.study import StudyData
@@ -12,7 +13,10 @@ __all__ = [
     "Clients",
     "ColumnNeed",
     "ControlData",
+    "DiagnosisGroups",
+    "Episodes",
     "StudyData",
+    "build_episodes",
     "clients",
     "control_episodes",
     "health_led_facts",
