@@ -200,10 +200,14 @@ def sort_notes(
     else:
         given = [values for values, _ in fields if values is not None]
         order = np.lexsort((*reversed(given), begins))
-        columns = [begins[order], *(None if values is None else values[order] for values, _ in fields)]
-        kept, collapsed = _different(*(values for values in columns[:4] if values is not None))
-        begins, *parts = [None if values is None else values[kept] for values in columns]
+        begins = begins[order]
+        parts = [None if values is None else values[order] for values, _ in fields]
+        kept, collapsed = _different(begins, *(values for values in parts[:3] if values is not None))
+        begins = begins[kept]
+        parts = [None if values is None else values[kept] for values in parts]
     length, cause, status, back = parts
+    if length is None:
+        raise AssertionError("lengths are always given")
     return SortedNotes(
         begins=begins,
         ends=begins + length,

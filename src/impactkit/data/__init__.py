@@ -1,7 +1,8 @@
 """The data of a study: read from any frame or file, checked against the design once, handed out as arrays."""
 
-from impactkit.data.controls import Clients, ControlData, clients, control_episodes
-from impactkit.data.fitnotes import DiagnosisGroups, Episodes, build_episodes
+from impactkit.data.controls import Clients, ControlData, clients, control_episodes, note_episodes
+from impactkit.data.fitnotes.build import Episodes, build_episodes
+from impactkit.data.fitnotes.diagnosis import DiagnosisGroups
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
 from impactkit.data.study import StudyData
@@ -21,6 +22,7 @@ __all__ = [
     "control_episodes",
     "health_led_facts",
     "health_led_facts_frame",
+    "note_episodes",
     "read_table",
     "synthetic_health_led_design",
     "synthetic_health_led_trials",

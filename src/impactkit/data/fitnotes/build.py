@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from impactkit.data.fitnotes.audit import Audit
 from impactkit.data.fitnotes.counts import account
 from impactkit.data.fitnotes.dates import NO_DAY, day_number, day_text
 from impactkit.data.fitnotes.diagnosis import AS_GIVEN, DiagnosisGroups, group_diagnoses
+from impactkit.data.fitnotes.names import key_names
 from impactkit.data.fitnotes.schema import CARRIED, Notes, read_notes
 from impactkit.data.frames import Columns, read_table
 from impactkit.design import FitNoteColumns, FitNoteEpisodes
@@ -25,7 +27,10 @@ from impactkit.errors import DataError, SpecError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Episodes", "build_episodes"]
+__all__ = ["MADE", "Episodes", "build_episodes"]
+
+MADE = ("practice", "diagnosis", "client_group", "age_band", "sex", "birth_year", "area")
+"""Columns of the frame by which a norm can be taken; others are carried from the notes."""
 
 Ints = NDArray[np.int64]
 
@@ -156,7 +161,7 @@ def build_episodes(
     (3, 2)
     """
     rules, columns = rules or FitNoteEpisodes(), columns or FitNoteColumns()
-    table = notes if isinstance(notes, Columns) else read_table(notes, "fit_notes", keys=("patient", "practice"))
+    table = notes if isinstance(notes, Columns) else read_table(notes, "fit_notes", keys=key_names(columns))
     if diagnosis_groups == AS_GIVEN:
         groups = None
     else:
@@ -184,12 +189,9 @@ class _Builder:
         if rules.hierarchy:
             wrong = [name for name in rules.hierarchy if name not in self.grouped.names]
             if wrong:
-                raise SpecError(
-                    "; ".join(
-                        f'`hierarchy` names "{name}", which is no diagnosis group.{did_you_mean(name, self.grouped.names)}'
-                        for name in wrong
-                    )
-                )
+                known = self.grouped.names
+                said = [f'"{name}", which is no diagnosis group.{did_you_mean(name, known)}' for name in wrong]
+                raise SpecError("; ".join(f"`hierarchy` names {text}" for text in said))
         self.practice = self._factor("practice")
         self.patient = self._factor("patient")
         self.person, self.people = self._people()
@@ -361,7 +363,7 @@ def _age_bands(age: NDArray[np.float64], bands: tuple[int, ...]) -> NDArray[Any]
     if not bands:
         return np.full(age.size, "all ages", dtype=object)
     labels = [f"{bands[0]} or under"]
-    labels += [f"{low + 1} to {high}" for low, high in zip(bands[:-1], bands[1:], strict=True)]
+    labels += [f"{low + 1} to {high}" for low, high in pairwise(bands)]
     labels.append(f"over {bands[-1]}")
     code = np.where(np.isnan(age), len(labels), np.searchsorted(bands, np.nan_to_num(age), side="left"))
     return _text(labels)[code]

@@ -240,7 +240,14 @@ def _read(text: str, words: str) -> DiagnosisGroups:
     try:
         raw: dict[str, Any] = tomllib.loads(text)
         groups = tuple(
-            DiagnosisGroup(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+            DiagnosisGroup(
+                name=str(entry["name"]),
+                client_group=str(entry["client_group"]),
+                icd10=tuple(entry.get("icd10", ())),
+                keywords=tuple(entry.get("keywords", ())),
+                part_of=str(entry.get("part_of", "")),
+                first=bool(entry.get("first", False)),
+            )
             for entry in raw["group"]
         )
         found = DiagnosisGroups(str(raw["title"]), str(raw.get("citation", "")), groups)

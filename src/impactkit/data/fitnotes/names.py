@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from impactkit.design import FitNoteColumns
 from impactkit.errors import did_you_mean
 
-__all__ = ["ALIASES", "FIELDS", "find_columns"]
+__all__ = ["ALIASES", "FIELDS", "find_columns", "key_names"]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "patient": ("patient id", "patient number", "patient no", "pseudo nhs number", "person id"),
@@ -85,7 +85,7 @@ def find_columns(columns: FitNoteColumns, names: Sequence[str], words: str) -> t
         if len(candidates) > 1:
             listed = ", ".join(f"`{name}`" for name in candidates)
             problems.append(f"several columns of {words} could be `{field}` ({listed}): name one in FitNoteColumns")
-        elif candidates:
+        if candidates:
             found[field] = candidates[0]
     twice = {column for column in found.values() if list(found.values()).count(column) > 1}
     problems += [f"column `{column}` of {words} is named for two fields: give each its own" for column in sorted(twice)]
@@ -113,3 +113,15 @@ def _missing(found: dict[str, str], columns: FitNoteColumns, names: Sequence[str
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_\-.]+", " ", str(name)).strip().casefold()
+
+
+def key_names(columns: FitNoteColumns) -> tuple[str, ...]:
+    """Give spellings of the columns of identifiers, so that ``007`` in a CSV file stays ``"007"``."""
+    names: list[str] = []
+    for field in ("patient", "practice", "note_id"):
+        given = getattr(columns, field)
+        for name in (field, *ALIASES[field]) if given is None else (given,):
+            spaced = name.replace("_", " ")
+            spellings = (name, spaced, spaced.title(), spaced.capitalize(), spaced.upper())
+            names += [word for text in spellings for word in (text, text.replace(" ", "_"), text.replace(" ", ""))]
+    return tuple(dict.fromkeys(names))

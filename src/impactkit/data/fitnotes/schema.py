@@ -99,6 +99,7 @@ class _Sheet:
         self.words, self.size = table.words, table.size
         self.columns, self.rules, self.fields = columns, rules, fields
         self.problems: list[str] = []
+        self.later: list[str] = []  # about notes, not columns: said together with the other faults of notes
         self.left = np.ones(self.size, dtype=bool)
         self.out: dict[str, int] = {}
         self.said: dict[str, int] = {}
@@ -116,6 +117,7 @@ class _Sheet:
         may_be_fit, unknown = self._status()
         if self.problems:
             raise DataError(self.problems)
+        self.problems += self.later
         if self.rules.employed_only:
             self._leave_out("of people not employed", ~self._employed())
         self._faults(start, end, issued, assessed, overlong)
@@ -128,7 +130,7 @@ class _Sheet:
             late,
             self.rules.after_window,
             "after_window",
-            f"notes should be issued (or begin, without a day of issue) by the end of the window, {day_text(closes)}; found later ones",
+            f"notes should be issued by the end of the window, {day_text(closes)}, or begin by then; found later ones",
         )
         self._ticked(may_be_fit)
         if self.problems:
@@ -186,7 +188,7 @@ class _Sheet:
             one_more = int((end[differs] - by_length[differs] == 1).sum())
             if self.rules.disagree == "error":
                 hint = f" ({one_more:,} of them by one day: a 28-day note covers days 1 to 28)" if one_more else ""
-                self.problems.append(
+                self.later.append(
                     f"the duration and the dates of a note should agree; found {int(differs.sum()):,} of "
                     f"{self.size:,} notes of {self.words} where they do not{hint}: correct them, or say what to "
                     'believe with FitNoteEpisodes(disagree="dates") or "duration"'
