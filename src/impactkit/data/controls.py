@@ -170,8 +170,8 @@ def _from_notes(
     unwatched = int((~usable).sum())
     if unwatched:
         remarks.append(
-            f"{unwatched:,} of {len(built):,} episodes began too near the end of the window ({built.window[1]}) for any "
-            "end of theirs to be seen and were left out"
+            f"{unwatched:,} of {len(built):,} episodes began too near the end of the window "
+            f"({built.window[1]}) for any end of theirs to be seen and were left out"
         )
     return ControlData(
         table=controls.table,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from impactkit.analysis import Analysis
-from impactkit.design import ALL, ControlNotes, NormDesign
+from impactkit.design import ALL, ControlNotes, Design, NormDesign
 from impactkit.results import Estimates, RowKey
 
 if TYPE_CHECKING:
@@ -72,6 +72,12 @@ class FitNoteAudit(Analysis):
     accepts: ClassVar[frozenset[str]] = frozenset({"norm"})
 
     kind: Literal["fit_note_audit"] = "fit_note_audit"
+
+    def refusals(self, design: Design | None) -> list[str]:
+        said = super().refusals(design)
+        if isinstance(design, NormDesign) and design.controls is None:
+            said.append(f'FitNoteAudit "{self.name}" counts control notes, and the design declares no `controls`.')
+        return said
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         counts, method = _counts(study)
