@@ -71,10 +71,10 @@ def majority_diagnosis(merged: MergedNotes, rules: Sequence[str], rank: Ints, si
     chosen = causes[merged.first]
     several, tied = np.zeros(k, dtype=bool), np.zeros(k, dtype=bool)
     decided = np.full(k, -1, dtype=np.int8)
-    changes = np.flatnonzero(causes[1:] != causes[:-1]) + 1
-    if changes.size:  # a change at an episode's first note is a change of episode
-        episode = np.searchsorted(merged.first, changes, side="right") - 1
-        several[episode[changes > merged.first[episode]]] = True
+    inside = np.ones(causes.size, dtype=bool)
+    inside[merged.first] = False
+    changes = np.flatnonzero((causes[1:] != causes[:-1]) & inside[1:]) + 1
+    several[np.searchsorted(merged.first, changes, side="right") - 1] = True
     some = np.flatnonzero(several)
     if not some.size:
         return Majority(chosen, several, tied, decided)
