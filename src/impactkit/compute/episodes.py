@@ -197,7 +197,11 @@ def sort_notes(
         begins = key >> low
         for values, bits in fields:
             low -= bits
-            parts.append(None if values is None else (key >> low) & ((1 << bits) - 1))
+            if values is not None:
+                part = key >> low if low else key.copy()
+                part &= (1 << bits) - 1
+                values = part
+            parts.append(values)
     else:
         given = [values for values, _ in fields if values is not None]
         order = np.lexsort((*reversed(given), begins))
