@@ -85,4 +85,5 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             moves=("populations",),
         ),
     ),
+    "fit_note_audit": (Example("episodes", lambda _: (ik.FitNoteAudit(name=TARGET),), describes=True, moves=()),),
 }

@@ -1,6 +1,8 @@
 """The data of a study: read from any frame or file, checked against the design once, handed out as arrays."""
 
-from impactkit.data.controls import Clients, ControlData, clients, control_episodes
+from impactkit.data.controls import Clients, ControlData, clients, control_episodes, note_episodes
+from impactkit.data.fitnotes.build import Episodes, build_episodes
+from impactkit.data.fitnotes.diagnosis import DiagnosisGroups
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
 from impactkit.data.norms import Norm, NormTable
@@ -16,9 +18,12 @@ __all__ = [
     "Clients",
     "ColumnNeed",
     "ControlData",
+    "DiagnosisGroups",
+    "Episodes",
     "Norm",
     "NormTable",
     "StudyData",
+    "build_episodes",
     "check_norms",
     "clients",
     "control_episodes",
@@ -27,6 +32,7 @@ __all__ = [
     "norms_from_bands",
     "norms_from_episodes",
     "norms_from_table",
+    "note_episodes",
     "read_table",
     "synthetic_health_led_design",
     "synthetic_health_led_trials",

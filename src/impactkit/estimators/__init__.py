@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.complier import ComplierEffect
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.fit_note_audit import FitNoteAudit
     from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.money_outcome import MoneyOutcome
@@ -31,6 +32,7 @@ __all__ = [
     "Combination",
     "ComplierEffect",
     "CrossTab",
+    "FitNoteAudit",
     "FitNoteNorms",
     "Flow",
     "IntentToTreat",
@@ -51,6 +53,7 @@ _HOMES = {
     "Combination": "combination",
     "ComplierEffect": "complier",
     "CrossTab": "crosstab",
+    "FitNoteAudit": "fit_note_audit",
     "FitNoteNorms": "norms",
     "Flow": "flow",
     "IntentToTreat": "itt",
