@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.data.fit_note_facts import cells, client_group, fit_note_fact
+from impactkit.data.synthetic_note_facts import cells, client_group, fit_note_fact
 
-__all__ = ["LONGEST", "draw_days", "group_pmf", "pmf", "remaining", "shorten"]
+__all__ = ["LONGEST", "draw_days", "draw_remaining", "group_pmf", "pmf", "remaining", "shorten"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,6 +85,16 @@ def remaining(chances: Floats, elapsed: int) -> Floats:
     """Give the probabilities of 1, 2, ... further days of absence for those still absent after ``elapsed`` days."""
     left = chances[elapsed + 1 :]
     found: Floats = left / left.sum()
+    return found
+
+
+def draw_remaining(area: str, group: str, elapsed: Ints, rng: np.random.Generator) -> Ints:
+    """Draw further days of absence for people of one area and group still absent after ``elapsed`` days."""
+    below = np.cumsum(group_pmf(area, group))
+    gone = below[elapsed]
+    chance = gone + rng.random(elapsed.size) * (below[-1] - gone)
+    day = np.searchsorted(below, chance, side="right")
+    found: Ints = np.clip(day, elapsed + 1, LONGEST) - elapsed
     return found
 
 

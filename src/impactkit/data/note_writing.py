@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.data.fit_note_facts import fit_note_fact
+from impactkit.data.synthetic_note_facts import fit_note_fact
 
 __all__ = ["Notes", "write_notes"]
 
@@ -95,7 +95,6 @@ def write_notes(start: Ints, days: Ints, long_notes: float, rng: np.random.Gener
     first, end = first[order], end[order]
     issued = first + np.minimum(late, end - first)
     return Notes(absence[order], numbers[order], first, end, issued, last[order])
-
 
 
 def _lengths(kind: tuple[tuple[int, ...], tuple[float, ...]], n: int, rng: np.random.Generator) -> Ints:

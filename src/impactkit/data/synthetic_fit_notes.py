@@ -6,14 +6,14 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.data.absence_model import LONGEST, draw_days
-from impactkit.data.fit_note_facts import AREAS, Cell, cells, check_area, client_group, fit_note_fact, note_length
 from impactkit.data.note_writing import Notes, write_notes
+from impactkit.data.synthetic_note_facts import AREAS, Cell, cells, check_area, client_group, fit_note_fact, note_length
 from impactkit.errors import SpecError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SYNTHETIC_NOTES_TITLE", "WINDOW", "synthetic_control_episodes", "synthetic_fit_notes"]
 
-SYNTHETIC_NOTES_TITLE = "SYNTHETIC fit notes and clients shaped like the Fit for Work Service pilots (nobody's real data)"
+SYNTHETIC_NOTES_TITLE = (
+    "SYNTHETIC fit notes and clients shaped like the Fit for Work Service pilots (nobody's real data)"
+)
 """Title of every plan and report on these notes and clients."""
 
 WINDOW = ("2011-09-05", "2012-09-02")
@@ -94,7 +96,7 @@ def synthetic_fit_notes(
     See Also
     --------
     synthetic_control_episodes : the absences behind the notes.
-    impactkit.data.fit_note_facts.fit_note_facts : every constant, with its source.
+    impactkit.data.synthetic_note_facts.fit_note_facts : every constant, with its source.
 
     Notes
     -----
@@ -176,9 +178,7 @@ def check_scale(scale: object) -> float:
     return float(scale)
 
 
-def _areas(
-    area: str, seed: int, scale: float, practices: int | None
-) -> list[tuple[Absences, np.random.Generator]]:
+def _areas(area: str, seed: int, scale: float, practices: int | None) -> list[tuple[Absences, np.random.Generator]]:
     seed, scale = check_seed(seed), check_scale(scale)
     if practices is not None and (isinstance(practices, bool) or not isinstance(practices, int) or practices < 1):
         raise SpecError(f"`practices` should be a whole number of 1 or more; got {practices!r}")
@@ -299,9 +299,13 @@ def _notes_frame(found: Absences, rng: np.random.Generator, earlier: bool) -> pd
         written &= notes.issued >= 0
     rows = np.flatnonzero(written)
     number = rng.permutation(notes.absence.size)
-    partial = (notes.number > 0) & (rng.random(number.size) < 2 * fit_note_fact("may be fit") * np.where(notes.last, 1, 0.5))
+    partial = (notes.number > 0) & (
+        rng.random(number.size) < 2 * fit_note_fact("may be fit") * np.where(notes.last, 1, 0.5)
+    )
     flags = (rng.random((number.size, len(_FLAGS))) < 0.35) & partial[:, None]
-    before = np.where(rng.random(number.size) < fit_note_fact("assessed before issue"), rng.integers(1, 4, number.size), 0)
+    before = np.where(
+        rng.random(number.size) < fit_note_fact("assessed before issue"), rng.integers(1, 4, number.size), 0
+    )
     twice = rows[rng.random(rows.size) < fit_note_fact("note entered twice")]
     again = rows[rng.random(rows.size) < fit_note_fact("note issued again")]
     delay = np.minimum(notes.issued[again] + rng.integers(1, 8, again.size), DAYS - 1)
@@ -419,6 +423,3 @@ def _episodes_frame(found: Absences) -> pd.DataFrame:
             "synthetic": True,
         }
     )
-
-
-Controls = Literal["notes", "episodes"]

@@ -205,7 +205,9 @@ def pilot(area: str) -> Pilot:
         margins.setdefault(str(kind), {})[str(category)] = int(n)
     problems = load(PROBLEMS[area]).frame()
     groups = {str(name): int(n) for name, n in zip(problems["health_problem"], problems["n"], strict=True)}
-    fitted = {row["name"]: float(row["value"]) for row in _calibration() if (row["what"], row["area"]) == ("pilot", area)}
+    fitted = {
+        row["name"]: float(row["value"]) for row in _calibration() if (row["what"], row["area"]) == ("pilot", area)
+    }
     where = {"health_problem": "All recorded diagnoses"}
     return Pilot(
         area=area,
@@ -237,8 +239,7 @@ def _calibration() -> tuple[dict[str, str], ...]:
     source = files("impactkit.data") / "fit_note_calibration.csv"
     if not source.is_file():
         return ()
-    with source.open(encoding="utf-8", newline="") as lines:
-        return tuple(csv.DictReader(lines))
+    return tuple(csv.DictReader(source.read_text(encoding="utf-8").splitlines()))
 
 
 def fit_note_fact(name: str, area: str = EVERY) -> float:
