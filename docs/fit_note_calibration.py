@@ -345,8 +345,8 @@ SECTIONS = (
         "Clients: compared, never targets",
         ("share back at work", "weeks after assessment, those back", "weeks in total, those back"),
         ("compared",),
-        "What the generator implies beside Tables C.3 to C.6, C.10 to C.13 and C.17 to C.20. Follow-up and other exits\n"
-        "are fitted to two figures for each pilot; these follow. Some printed medians are of four or six people.",
+        "What the generator implies beside Tables C.3 to C.6, C.10 to C.13 and C.17 to C.20. Follow-up and other\n"
+        "exits are fitted to two figures for each pilot; these follow. Some printed medians are of four or six people.",
     ),
 )
 
@@ -359,8 +359,8 @@ CONTRADICTIONS = """
 - **North Staffordshire.** Eight rows of Table C.8 are lost in the source text. Their episodes are the printed total
   less the printed rows, shared out as in the other two areas; their medians are those areas' mean, weighted by
   episodes. These rows are marked derived.
-- **North Staffordshire norms.** Table C.8 prints 4.3 weeks for anxiety and 6.6 for other musculoskeletal problems; Table
-  C.12 uses 4.4 and 6.5 for the same norms. The generator follows Table C.8.
+- **North Staffordshire norms.** Table C.8 prints 4.3 weeks for anxiety and 6.6 for other musculoskeletal problems;
+  Table C.12 uses 4.4 and 6.5 for the same norms. The generator follows Table C.8.
 - **Adjusted norms.** In Tables C.6 and C.13 depression in Greater Manchester (8.0) and anxiety in North Staffordshire
   (4.1) have a median of episodes over four weeks below the median of all episodes (8.6 and 4.3). No set of durations
   can do that. Adjusted norms are not targets.
@@ -369,10 +369,14 @@ CONTRADICTIONS = """
   the median of *everybody's* remaining absence under the norm, so no follow-up can give it without an effect that
   lengthens absence. It is not a target; Leicester's follow-up is the mean of the other two pilots', and only its rate
   of other exits is fitted.
-- **All diagnoses.** Medians over all categories ("Total") follow from the 26 categories and are only compared: one
-  spread for all categories cannot also match them.
+- **All diagnoses.** Medians over all categories ("Total") follow from the 26 categories and are only compared. For
+  Leicester Table C.15 prints 3.4 weeks in total, while Table C.19 uses 3.0 as the norm of all recorded diagnoses.
+- **Time before assessment not recorded.** In Leicester 279 of the 402 clients with a recorded time came back to work
+  (Table C.17), so 41 of the other 153 did (320 of 555 in all): being without a time goes with not coming back. The
+  generator leaves times out at random, so that the truth stays known. On the real records, leaving those clients out
+  would select those who came back.
 - **Clients and norms.** Under no effect the two fitted figures of each pilot leave no freedom for the others. A gap
-  below may be an effect, a volunteer's better outlook, or our assumptions: these figures cannot say which.
+  above may be an effect, a volunteer's better outlook, or our assumptions: these figures cannot say which.
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def pmf(median_weeks: float) -> Floats:
 
     spread, heaped = fit_note_fact("spread of log absence"), fit_note_fact("absences in whole weeks")
 
-    def below(days: Floats) -> Floats:
+    def below(days: NDArray[np.floating[Any]]) -> Floats:
         found: Floats = ndtr(np.log(np.maximum(days, 1e-9) / (DAYS * median_weeks)) / spread)
         return found
 

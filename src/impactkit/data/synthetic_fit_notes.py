@@ -180,7 +180,8 @@ def check_scale(scale: object) -> float:
 
 def _areas(area: str, seed: int, scale: float, practices: int | None) -> list[tuple[Absences, np.random.Generator]]:
     seed, scale = check_seed(seed), check_scale(scale)
-    if practices is not None and (isinstance(practices, bool) or not isinstance(practices, int) or practices < 1):
+    given: object = practices
+    if given is not None and (isinstance(given, bool) or not isinstance(given, int) or given < 1):
         raise SpecError(f"`practices` should be a whole number of 1 or more; got {practices!r}")
     out = []
     for name in check_area(area):
@@ -282,9 +283,9 @@ def _patients(
 @cache
 def _texts() -> dict[str, list[tuple[str, str]]]:
     found: dict[str, list[tuple[str, str]]] = {}
-    with (files("impactkit.data") / "fit_note_texts.csv").open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            found.setdefault(row["diagnosis"], []).append((row["text"], row["icd10"]))
+    source = files("impactkit.data") / "fit_note_texts.csv"
+    for row in csv.DictReader(source.read_text(encoding="utf-8").splitlines()):
+        found.setdefault(row["diagnosis"], []).append((row["text"], row["icd10"]))
     return found
 
 
@@ -299,13 +300,11 @@ def _notes_frame(found: Absences, rng: np.random.Generator, earlier: bool) -> pd
         written &= notes.issued >= 0
     rows = np.flatnonzero(written)
     number = rng.permutation(notes.absence.size)
-    partial = (notes.number > 0) & (
-        rng.random(number.size) < 2 * fit_note_fact("may be fit") * np.where(notes.last, 1, 0.5)
-    )
+    rate = fit_note_fact("may be fit") * np.where(notes.last, 2.0, 1.0)
+    partial = (notes.number > 0) & (rng.random(number.size) < rate)
     flags = (rng.random((number.size, len(_FLAGS))) < 0.35) & partial[:, None]
-    before = np.where(
-        rng.random(number.size) < fit_note_fact("assessed before issue"), rng.integers(1, 4, number.size), 0
-    )
+    soon = rng.random(number.size) < fit_note_fact("assessed before issue")
+    before = np.where(soon, rng.integers(1, 4, number.size), 0)
     twice = rows[rng.random(rows.size) < fit_note_fact("note entered twice")]
     again = rows[rng.random(rows.size) < fit_note_fact("note issued again")]
     delay = np.minimum(notes.issued[again] + rng.integers(1, 8, again.size), DAYS - 1)

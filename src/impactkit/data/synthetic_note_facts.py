@@ -329,7 +329,7 @@ _ASSUMPTIONS = (
     ("note issued again", 0.010, "proportion", "not printed; the same dates under another note id"),
     ("note issued late", 0.20, "proportion", "not printed; by 1 to 5 days, so backdated"),
     ("assessed before issue", 0.10, "proportion", "not printed; 1 to 3 days before"),
-    ("may be fit", 0.08, "proportion", "not printed; second and later notes, half of the time the last"),
+    ("may be fit", 0.08, "proportion", "not printed; of second and later notes, and twice that of last ones"),
     ("diagnosis differs", 0.06, "proportion", "not printed; the second note of episodes of three or more notes"),
     ("women among patients", 0.55, "proportion", "not printed; everybody with pregnancy or childbirth"),
     ("employed among patients", 0.92, "proportion", "not printed; the others need notes for benefits"),

@@ -117,7 +117,7 @@ def synthetic_pilot_clients(
     import pandas as pd
 
     effect, seed, scale = check_effect(effect), check_seed(seed), check_scale(scale)
-    share = fit_note_fact("outcome unknown") if unknown is None else unknown
+    share: object = fit_note_fact("outcome unknown") if unknown is None else unknown
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
         raise SpecError(f"`unknown` should be a share from 0 up to but not including 1; got {unknown!r}")
     parts = []
@@ -139,9 +139,9 @@ def _clients(
     group, no_group = _spread(about.groups, about.clients, n, rng)
     band, no_time = _spread(about.margins[_TIME], about.clients, n, rng)
     days = np.zeros(n, dtype=np.int64)
-    for place, kind in enumerate(ENTRY_BANDS):
+    for place, label in enumerate(ENTRY_BANDS):
         chosen = np.flatnonzero(band == place)
-        chances = entry_chances(kind)
+        chances = entry_chances(label)
         days[chosen] = rng.choice(chances.size, size=chosen.size, p=chances)
     rest = np.zeros(n, dtype=np.int64)
     for place, name in enumerate(CLIENT_GROUPS):
@@ -258,7 +258,8 @@ def synthetic_truth(
     import pandas as pd
 
     effect = check_effect(effect)
-    if isinstance(horizon_weeks, bool) or not isinstance(horizon_weeks, int | float) or not 0 < horizon_weeks <= 104:
+    given: object = horizon_weeks
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= 104:
         raise SpecError(f"`horizon_weeks` should be above 0 and at most 104; got {horizon_weeks!r}")
     weights = _entries(area) if clients is None else _own_entries(clients)
     rows = []
@@ -269,15 +270,14 @@ def synthetic_truth(
     cells = pd.DataFrame(rows, columns=["area", "client_group", "share", "expected_weeks", "actual_weeks"])
     cells["share"] /= cells["share"].sum()
     parts = [cells]
-    for names in ([], ["area"]):
-        groups = [("all", cells)] if not names else list(cells.groupby("area", sort=False))
-        for name, part in groups:
-            means = {
-                column: float((part["share"] * part[column]).sum() / part["share"].sum())
-                for column in ("expected_weeks", "actual_weeks")
-            }
-            row = {"area": name, "client_group": "all", "share": float(part["share"].sum()), **means}
-            parts.append(pd.DataFrame([row]))
+    for label in ("all", *dict.fromkeys(cells["area"])):
+        part = cells if label == "all" else cells[cells["area"] == label]
+        means = {
+            column: float((part["share"] * part[column]).sum() / part["share"].sum())
+            for column in ("expected_weeks", "actual_weeks")
+        }
+        row = {"area": label, "client_group": "all", "share": float(part["share"].sum()), **means}
+        parts.append(pd.DataFrame([row]))
     found = pd.concat([*parts[1:], parts[0]], ignore_index=True)
     found["saved_weeks"] = found["expected_weeks"] - found["actual_weeks"]
     found.attrs["title"] = SYNTHETIC_NOTES_TITLE
@@ -289,7 +289,8 @@ def _entries(area: str) -> dict[tuple[str, str], tuple[Ints, NDArray[np.float64]
     for name in check_area(area):
         about = pilot(name)
         bands = about.margins[_TIME]
-        chances = sum(bands[kind] * entry_chances(kind) for kind in ENTRY_BANDS) / sum(bands.values())
+        weights = np.array([bands[kind] for kind in ENTRY_BANDS]) / sum(bands.values())
+        chances = weights @ np.array([entry_chances(kind) for kind in ENTRY_BANDS])
         days = np.flatnonzero(chances)
         for group, n in about.groups.items():
             found[name, group] = (days, about.clients * n / sum(about.groups.values()) * chances[days])
