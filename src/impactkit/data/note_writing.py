@@ -15,8 +15,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SHORT = ((7, 14, 28), (0.45, 0.40, 0.15))
-LONG = ((14, 28, 56, 91), (0.10, 0.40, 0.30, 0.20))
-"""Days a note covers and how usual they are: an assumption; 91 days are the three months a note may cover."""
+LONG = ((14, 28, 56, 84), (0.10, 0.40, 0.30, 0.20))
+"""Days a note covers and how usual they are: an assumption. A note may cover three months: 84 days are always less."""
 STUB = 3
 """A note that would leave so few days covers them too."""
 FIRST_IS_SHORT = 0.6
