@@ -129,7 +129,7 @@ def _exposure(median: float) -> float:
 def fit_pilot(area: str, done: list[tuple[str, str, str, float, float]]) -> list[tuple[str, str, str, float, float]]:
     """Fit mean follow-up and the rate of other exits, under no effect, to the share back and the partial median.
 
-    Where even everybody's return would give a shorter median than the printed one, only the share is fitted, and
+    Follow-up is kept between 3 and 40 weeks on average. Where even everybody's return would give a shorter median than the printed one, only the share is fitted, and
     follow-up is the mean of the pilots already done.
     """
     from scipy.optimize import least_squares
@@ -147,7 +147,7 @@ def fit_pilot(area: str, done: list[tuple[str, str, str, float, float]]) -> list
             [10 * (got["returned"] - share), np.log(got["partial_median"] / about.partial_median)][: x.size]
         )
 
-    begin, bounds = np.log([0.02, 14.0]), np.log([[0.001, 3.0], [0.2, 60.0]])
+    begin, bounds = np.log([0.02, 14.0]), np.log([[0.001, 3.0], [0.2, 40.0]])
     k = 2 if reachable(area) else 1
     best = least_squares(off, begin[:k], bounds=bounds[:, :k], diff_step=1e-3)
     weeks = float(np.exp(best.x[1])) if k > 1 else follow_up
@@ -377,6 +377,8 @@ CONTRADICTIONS = """
   (Table C.17), so 41 of the other 153 did (320 of 555 in all): being without a time goes with not coming back. The
   generator leaves times out at random, so that the truth stays known. On the real records, leaving those clients out
   would select those who came back.
+- **North Staffordshire after assessment.** Follow-up is kept to 40 weeks on average; at that bound the median after
+  assessment is a little under the printed 3.4 weeks, and the share back at work is matched.
 - **Clients and norms.** Under no effect the two fitted figures of each pilot leave no freedom for the others. A gap
   above may be an effect, a volunteer's better outlook, or our assumptions: these figures cannot say which.
 """
