@@ -129,8 +129,8 @@ def _exposure(median: float) -> float:
 def fit_pilot(area: str, done: list[tuple[str, str, str, float, float]]) -> list[tuple[str, str, str, float, float]]:
     """Fit mean follow-up and the rate of other exits, under no effect, to the share back and the partial median.
 
-    Follow-up is kept between 3 and 40 weeks on average. Where even everybody's return would give a shorter median than the printed one, only the share is fitted, and
-    follow-up is the mean of the pilots already done.
+    Follow-up is kept between 3 and 40 weeks on average. Where even everybody's return would give a shorter median than
+    the printed one, only the share is fitted, and follow-up is the mean of the pilots already done.
     """
     from scipy.optimize import least_squares
 
