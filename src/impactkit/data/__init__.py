@@ -11,9 +11,17 @@ from impactkit.data.norms_episodes import norms_from_episodes
 from impactkit.data.norms_tables import norms_from_bands, norms_from_table
 from impactkit.data.study import StudyData
 from impactkit.data.synthetic_facts import health_led_facts, health_led_facts_frame
+from impactkit.data.synthetic_fit_notes import (
+    SYNTHETIC_NOTES_TITLE,
+    synthetic_control_episodes,
+    synthetic_fit_notes,
+)
+from impactkit.data.synthetic_note_facts import fit_note_facts, fit_note_facts_frame
+from impactkit.data.synthetic_pilots import synthetic_norm_design, synthetic_pilot_clients, synthetic_truth
 from impactkit.data.synthetic_trials import SYNTHETIC_TITLE, synthetic_health_led_design, synthetic_health_led_trials
 
 __all__ = [
+    "SYNTHETIC_NOTES_TITLE",
     "SYNTHETIC_TITLE",
     "Clients",
     "ColumnNeed",
@@ -27,6 +35,8 @@ __all__ = [
     "check_norms",
     "clients",
     "control_episodes",
+    "fit_note_facts",
+    "fit_note_facts_frame",
     "health_led_facts",
     "health_led_facts_frame",
     "norms_from_bands",
@@ -34,6 +44,11 @@ __all__ = [
     "norms_from_table",
     "note_episodes",
     "read_table",
+    "synthetic_control_episodes",
+    "synthetic_fit_notes",
     "synthetic_health_led_design",
     "synthetic_health_led_trials",
+    "synthetic_norm_design",
+    "synthetic_pilot_clients",
+    "synthetic_truth",
 ]
