@@ -3,6 +3,8 @@
 from impactkit.data.controls import Clients, ControlData, clients, control_episodes
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
+from impactkit.data.norms import Norm, NormTable
+from impactkit.data.norms_episodes import norms_from_episodes
 from impactkit.data.study import StudyData
 from impactkit.data.synthetic_facts import health_led_facts, health_led_facts_frame
 from impactkit.data.synthetic_trials import SYNTHETIC_TITLE, synthetic_health_led_design, synthetic_health_led_trials
@@ -12,11 +14,14 @@ __all__ = [
     "Clients",
     "ColumnNeed",
     "ControlData",
+    "Norm",
+    "NormTable",
     "StudyData",
     "clients",
     "control_episodes",
     "health_led_facts",
     "health_led_facts_frame",
+    "norms_from_episodes",
     "read_table",
     "synthetic_health_led_design",
     "synthetic_health_led_trials",
