@@ -22,6 +22,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
     "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
     "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
+    "norm_comparison": ("impactkit.estimators.norm_comparison", "NormComparison"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }
@@ -52,6 +53,7 @@ PUBLIC: dict[str, str] = {
     "CostEntry": "impactkit.econ",
     "CountRow": "impactkit.estimators.crosstab",
     "ModelBased": "impactkit.estimators.odds_ratios",
+    "NormValue": "impactkit.estimators.published_norms",
     "OutcomeLimits": "impactkit.estimators.attrition",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",

@@ -107,7 +107,8 @@ def test_counted_pairwise_means_equal_enumerated_ones(monkeypatch: pytest.Monkey
 def test_too_few_for_the_level_gives_no_interval() -> None:
     shift = hodges_lehmann([1.0, 2.0, 4.0])
     assert shift.estimate == 2.25  # median of 1, 1.5, 2, 2.5, 3, 4
-    assert math.isnan(shift.low) and math.isnan(shift.high)
+    assert math.isnan(shift.low)
+    assert math.isnan(shift.high)
 
 
 def test_what_cannot_be_tested_says_so() -> None:

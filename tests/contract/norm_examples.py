@@ -58,4 +58,26 @@ class Example:
         return design(*self.honoured)
 
 
-EXAMPLES: dict[str, tuple[Example, ...]] = {}
+def _published(**options: object) -> tuple[Analysis, ...]:
+    return (ik.NormComparison(name=TARGET, **options),)
+
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "norm_comparison": (
+        Example(
+            "all of it",
+            lambda design: _published(
+                characteristics=("sex", "age_group"), covariates=("diagnosis", "sex"), exit="exit",
+                reference=(("sex", "woman"),),
+            ),
+            misspelt=ik.NormComparison(name=TARGET, characteristics=("age_grup",)),
+            meant="age_group",
+            describes=True,
+        ),
+        Example(
+            "residual reading and own norms",
+            lambda design: _published(by="diagnosis", reading="adjusted_residual", all_norm="own", continuity=True),
+            describes=True,
+        ),
+    ),
+}  # fmt: skip

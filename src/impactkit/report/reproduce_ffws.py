@@ -166,12 +166,14 @@ def reproduce() -> Reproduction:
             f"A difference with a printed p of {ALPHA} or more counts as not significant.",
         ),
         notes=(
-            "Tables C.3, C.4, C.10, C.11, C.17, C.18 and C.22 show associations among clients, not effects of the pilots.",
+            "Tables C.3, C.4, C.10, C.11, C.17, C.18 and C.22 show associations among clients, not effects of the "
+            "pilots.",
             "Tables C.5, C.6, C.12, C.13, C.19 and C.20 (medians and signed-rank tests) and the models of Table C.24 "
             "need person rows, which are not published. Of Table C.24 it is asked whether odds ratio, interval and p "
             "value fit one another: an odds ratio is the geometric mean of its limits, and p follows from their width.",
             "Tables C.7, C.14, C.21 and C.23 count returned clients with an absence shorter than a norm. Clients who "
-            "did not return are left out, and a client enters only if still absent at assessment: a share is no effect.",
+            "did not return are left out, and a client enters only if still absent at assessment: no share is an "
+            "effect.",
             "Weeks saved are the adjusted norm's median less the median of clients who returned to work (rows for all "
             "recorded diagnoses). That comparison leaves out clients who did not return and sets time since assessment "
             "against a norm with a different start, so it can show a difference where there is none: the pounds are "
