@@ -64,7 +64,7 @@ LEDGER: dict[str, Bias] = {
     "symmetry": Bias("The signed-rank test tests symmetry, not medians", EITHER),
     "case_mix": Bias("The norm of all diagnoses has another case mix", EITHER),
     "volunteers": Bias("Clients chose, or were chosen, to take part", EITHER),
-    "window": Bias("The window of observation cuts control episodes", SLOWER),
+    "window": Bias("The window of observation cuts control episodes", EITHER),
     "certificates": Bias("Certificates are not absence", EITHER),
     "exits": Bias("Absences also end otherwise than by a return to work", EITHER),
 }
@@ -148,12 +148,15 @@ class _Ledger:
         middle, lost = curve_median(curve), int(self.known.sum() - back.sum())
         if np.isfinite(middle):
             size = middle - float(np.median(self.since[back]))
-            how = f"median time from assessment of all clients ({lost} censored) less that of the {back.sum()} who returned"
+            how = (
+                f"median time from assessment of all clients ({lost} censored) less that of the {back.sum()} who "
+                "returned"
+            )
         else:
             size = float(curve.area(curve.last)) - float(self.since[back].mean())
             how = (
-                f"mean time from assessment of all clients, to {curve.last:.1f} {self.unit} ({lost} censored; fewer than "
-                f"half return, so there is no median), less that of the {back.sum()} who returned"
+                f"mean time from assessment of all clients, to {curve.last:.1f} {self.unit} ({lost} censored; "
+                f"fewer than half return, so there is no median), less that of the {back.sum()} who returned"
             )
         yield LedgerRow("returners", term, size, self.unit, float(self.known.sum()), how)
 
@@ -315,19 +318,22 @@ class _Ledger:
             short = int(tested.sum() - usable.sum())
             yield LedgerRow(
                 "window", term, float((norm - known)[usable].mean()), self.unit, float(usable.sum()),
-                "norm of recorded lengths less the product-limit median, mean over clients tested"
+                "norm of recorded lengths less the product-limit median, mean over clients tested: episodes still open "
+                "shorten the norm, those that were running at the start lengthen it"
                 + (f"; not known for {short} clients" if short else ""),
             )  # fmt: skip
 
     def _certificates(self) -> Iterator[LedgerRow]:
         offset = getattr(getattr(self.study.design, "controls", None), "offset_days", 0)
-        added = f"{offset} days before the first certificate are added to control episodes by the design; " if offset else (
-            "no days before the first certificate are added (seven are self-certified); "
-        )  # fmt: skip
-        yield self._no(
-            "certificates", "certificates are not absence",
-            f"{added}whether people were absent on certified days, and whether 'may be fit' meant work, is not in the data",
-        )  # fmt: skip
+        added = (
+            f"{offset} days before the first certificate are added to control episodes by the design; "
+            if offset
+            else "no days before the first certificate are added (seven are self-certified); "
+        )
+        unknown = (
+            "whether people were absent on certified days, and whether 'may be fit' meant work, is not in the data"
+        )
+        yield self._no("certificates", "certificates are not absence", added + unknown)
 
     def _exits(self) -> Iterator[LedgerRow]:
         term = "other exits"
@@ -345,7 +351,7 @@ class _Ledger:
         other = ~np.isin(factor.codes[said], work)
         yield LedgerRow(
             "exits", term, float(other.mean()), "proportion", float(said.sum()),
-            f"share of clients' known exits other than to {self.spec.exit_to_work}; of control episodes it is not known",
+            f"share of clients' known exits other than to {self.spec.exit_to_work}; not known of control episodes",
         )  # fmt: skip
 
     # --- parts --------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ SAME = 1e-9  # durations this close to the norm are at it, not shorter
 _METHODS = {
     ANY_RETURN: "share who returned; Pearson chi-square by characteristic, no continuity correction",
     TOTAL: "published method: whole absence of returned clients against the norm, signed-rank and share shorter",
-    PARTIAL: "published method: time from assessment to return against the adjusted norm, signed-rank and share shorter",
+    PARTIAL: "published method: time from assessment against the adjusted norm, signed-rank and share shorter",
     BIAS_LEDGER: "known biases of the published method, with their size on these data where that can be measured",
 }
 
@@ -120,9 +120,13 @@ class NormComparison(Analysis):
     >>> comparison = ik.NormComparison(name="published", exact=False)
     >>> rows = ik.Evaluation(design, {"people": people, "episodes": episodes}, [comparison]).fit(seed=1).tidy()
     >>> whole = rows[(rows.outcome == "total episode") & (rows.term == "diagnosis[back]")]
-    >>> whole[["measure", "estimate", "p_value", "n"]].round(3).to_dict("split")["data"]  # doctest: +NORMALIZE_WHITESPACE
-    [['median', 9.0, nan, 5.0], ['norm_median', 5.0, nan, 5.0], ['signed_rank', nan, 0.068, 5.0],
-     ['pseudomedian', 4.25, nan, 5.0], ['proportion', 0.0, nan, 5.0]]
+    >>> whole[["measure", "estimate", "p_value", "n"]].round(3).reset_index(drop=True)
+            measure  estimate  p_value    n
+    0        median       9.0      NaN  5.0
+    1   norm_median       5.0      NaN  5.0
+    2   signed_rank       NaN    0.068  5.0
+    3  pseudomedian       4.0      NaN  5.0
+    4    proportion       0.0      NaN  5.0
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"populations"})
