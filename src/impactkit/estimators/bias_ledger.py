@@ -205,8 +205,14 @@ class _Ledger:
     def _norm_error(self) -> Iterator[LedgerRow]:
         terms = ("norm taken as known, whole absence", "norm taken as known, after assessment")
         controls = self.norms.controls
-        if controls is None or controls.practices is None:
-            why = "the norms were typed in" if controls is None else "the design names no practice of control episodes"
+        if controls is None or controls.practices is None or not self.whole_tested.any():
+            why = "no client is compared with a norm"
+            if controls is None or controls.practices is None:
+                why = (
+                    "the norms were typed in"
+                    if controls is None
+                    else "the design names no practice of control episodes"
+                )
             for term in terms:
                 yield self._no("norm_error", term, why)
             return
@@ -266,7 +272,12 @@ class _Ledger:
         ):
             term = f"case mix, {words}"
             if controls is None or not tested.any():
-                yield self._no("case_mix", term, "there are no control episodes to weight" if controls is None else "")
+                why = (
+                    "there are no control episodes to weight"
+                    if controls is None
+                    else "no client is compared with a norm"
+                )
+                yield self._no("case_mix", term, why)
                 continue
             less = self.norms.shift if after and self.spec.reading == "adjusted_residual" else 0.0
             mixed = np.full(whole.size, np.nan)

@@ -65,9 +65,10 @@ def recorded_median_after(values: Floats, elapsed: Floats) -> Floats:
 
 
 def curve_median(curve: ProductLimit) -> float:
-    """Give the median of a curve: the first time S is at most a half, the middle of the step if it equals a half.
+    """Give the median of a curve: the first time S is at most a half, the middle of a step at a half.
 
-    NaN where the curve does not come down to a half. The middle of a step is R's ``survfit`` rule.
+    NaN where the curve does not come down to a half. A step at a half that no later event ends has its start for median.
+    These are the rules of R's ``survfit``.
     """
     reached = np.flatnonzero(curve.survival <= 0.5 + SAME_TIME)
     if not reached.size:
@@ -76,7 +77,9 @@ def curve_median(curve: ProductLimit) -> float:
     if abs(curve.survival[first] - 0.5) > SAME_TIME:
         return float(curve.time[first])
     later = np.flatnonzero(curve.survival < 0.5 - SAME_TIME)
-    return float(0.5 * (curve.time[first] + (curve.time[later[0]] if later.size else curve.last)))
+    if not later.size:
+        return float(curve.time[first])
+    return float(0.5 * (curve.time[first] + curve.time[later[0]]))
 
 
 def product_limit_median(stop: Floats, ended: NDArray[np.bool_], start: Floats, *, after: float = 0.0) -> float:
