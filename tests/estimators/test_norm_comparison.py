@@ -110,6 +110,15 @@ def test_typed_norms_give_the_same_comparison_and_say_what_cannot_be_measured() 
     pd.testing.assert_frame_equal(typed.reset_index(drop=True), made.reset_index(drop=True))
 
 
+def test_an_adjusted_norm_below_the_norm_is_named_as_impossible() -> None:
+    """Greater Manchester, depression: norm 8.6 weeks (Table C.5), adjusted norm 8.0 weeks (Table C.6)."""
+    cells = [f"area={area}, diagnosis={cause}" for area in ("north", "south") for cause in ("anxiety", "back")]
+    norms = tuple(ik.NormValue(cell=cell, complete=8.6, adjusted=8.0) for cell in cells)
+    for reading, said in (("adjusted_total", True), ("adjusted_residual", False)):
+        notes = fit({"people": tables()["people"]}, design(controls=None), norms=norms, reading=reading).notes()
+        assert any("cannot be a median" in reason for reason in notes["reason"]) == said
+
+
 def test_unknown_outcomes_and_lengths_are_counted() -> None:
     data = tables()
     back = data["people"].index[data["people"]["returned"] == 1]

@@ -230,13 +230,20 @@ def _typed(norms: ClientNorms, given: tuple[NormValue, ...], place_names: tuple[
 
     complete, adjusted = numbers(norms.cells.labels, norms.cells.codes)
     whole_complete, whole_adjusted = numbers(place_names, norms.places)
+    said = ["the norms were typed in: nothing is known of the episodes behind them"]
+    odd = [value.cell for value in given if value.adjusted < value.complete]
+    if odd and norms.reading == "adjusted_total":
+        said.append(
+            f"an adjusted norm below the norm cannot be a median of whole lengths of longer episodes: {'; '.join(odd)}. "
+            'The reading "adjusted_residual" is possible'
+        )
     return replace(
         norms,
         complete=complete,
         adjusted=adjusted,
         whole_complete=whole_complete,
         whole_adjusted=whole_adjusted,
-        notes=("the norms were typed in: nothing is known of the episodes behind them",),
+        notes=tuple(said),
     )
 
 
