@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import impactkit as ik
-from impactkit.errors import AnalysisError, RefusalError
+from impactkit.errors import AnalysisError, RefusalError, SpecError
 from impactkit.estimators.bias_ledger import LEDGER
 from impactkit.report.tables_norm_comparison import bias_ledger_table, norm_comparison_tables
 
@@ -57,8 +57,9 @@ def test_every_number_equals_r(result, row) -> None:
         "n": ("median", "n"),
         "signed_rank": ("signed_rank", "p_value"),
         "chi_square": ("chi_square", "p_value"),
-        "odds_p": ("odds_ratio", "p_value"),
-        "odds_low": ("odds_ratio", "conf_low"),
+        "odds_ratio": ("conditional_odds_ratio", "estimate"),
+        "odds_p": ("conditional_odds_ratio", "p_value"),
+        "odds_low": ("conditional_odds_ratio", "conf_low"),
     }.get(row.name, (row.name, "estimate"))
     assert value(result.tidy(), row.outcome, row.term, measure, column) == pytest.approx(row.value, rel=1e-9, abs=1e-12)
 
@@ -108,6 +109,18 @@ def test_typed_norms_give_the_same_comparison_and_say_what_cannot_be_measured() 
     for frame in (typed, made):
         frame.drop(frame.index[frame["outcome"] == "bias ledger"], inplace=True)
     pd.testing.assert_frame_equal(typed.reset_index(drop=True), made.reset_index(drop=True))
+
+
+def test_weeks_and_days_give_the_same_tests() -> None:
+    """Days divided by seven are not exact; ties and clients at the norm must survive it."""
+    data = tables()
+    for name, columns in (("people", ["entry", "absent"]), ("episodes", ["days", "running"])):
+        data[name][columns] = data[name][columns] / 7
+    weeks, days = fit(data, design().replace(time_unit="weeks")).tidy(), fit().tidy()
+    np.testing.assert_allclose(weeks["p_value"], days["p_value"], rtol=1e-10)
+    times = (days["unit"] == "days").to_numpy()
+    np.testing.assert_allclose(weeks["estimate"][times] * 7, days["estimate"][times], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(weeks["estimate"][~times], days["estimate"][~times], rtol=1e-9)
 
 
 def test_an_adjusted_norm_below_the_norm_is_named_as_impossible() -> None:
@@ -185,6 +198,12 @@ def test_every_table_says_that_it_is_no_impact(result) -> None:
         assert "impact" not in table.title.lower()
     total = made[1]
     assert [row.label for row in total.rows()] == ["anxiety", "back", "All recorded diagnoses"]
+
+
+def test_no_row_counts_as_an_effect(result) -> None:
+    assert not any(ik.results.measure(name).is_effect for name in result.tidy()["measure"])
+    with pytest.raises(SpecError):
+        result.to_table("impacts")
 
 
 def test_withheld_numbers_stay_withheld(result) -> None:

@@ -88,7 +88,9 @@ class NormComparison(Analysis):
     Estimates
         By population: outcome "any return to work" (shares and chi-square), "total episode" and "partial episode"
         (client median, ``norm_median``, ``signed_rank`` and ``signed_rank_exact``, ``pseudomedian``, share shorter,
-        chi-square), odds ratios under each of the three, and "bias ledger". Times are in the design's unit.
+        chi-square), ``conditional_odds_ratio`` under each of the three, and "bias ledger". Times are in the design's
+        unit. The ``statistic`` of a signed-rank row is z, of an exact one the rank sum of positive differences. No row
+        is an effect: none can carry stars or money.
 
     Notes
     -----
@@ -356,7 +358,8 @@ class _Run:
             )
             for name, n in sizes.items()
         )
-        return replace(found, glances=(), remarks=(*found.remarks, *said))
+        keys = tuple(key._replace(measure="conditional_odds_ratio") for key in found.keys)
+        return replace(found, keys=keys, glances=(), remarks=(*found.remarks, *said))
 
     def _column(self) -> str:
         design = self.study.design

@@ -234,7 +234,8 @@ def _typed(norms: ClientNorms, given: tuple[NormValue, ...], place_names: tuple[
     odd = [value.cell for value in given if value.adjusted < value.complete]
     if odd and norms.reading == "adjusted_total":
         said.append(
-            f"an adjusted norm below the norm cannot be a median of whole lengths of longer episodes: {'; '.join(odd)}. "
+            "an adjusted norm below the norm cannot be a median of whole lengths of longer episodes: "
+            f"{'; '.join(odd)}. "
             'The reading "adjusted_residual" is possible'
         )
     return replace(

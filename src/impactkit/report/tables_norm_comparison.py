@@ -77,7 +77,7 @@ def norm_comparison_tables(
         tables += [
             norm_shares_table(*args, outcomes=outcomes, labels=labels) for outcomes in ((ANY_RETURN,), (TOTAL, PARTIAL))
         ]
-    if any(row["measure"] == "odds_ratio" for row in given.rows):
+    if any(row["measure"] == "conditional_odds_ratio" for row in given.rows):
         tables.append(norm_models_table(*args, labels=labels))
     return (*tables, bias_ledger_table(*args, labels=labels))
 
@@ -320,7 +320,8 @@ def norm_models_table(
         kept["analysis"] = kept["analysis"] + ": " + head if several else head
         return kept
 
-    rows = tidy[(tidy["measure"] == "odds_ratio") & tidy["outcome"].isin(list(names))]
+    rows = tidy[(tidy["measure"] == "conditional_odds_ratio") & tidy["outcome"].isin(list(names))]
+    rows = rows.assign(measure="odds_ratio")
     if not len(rows):
         raise SpecError("no models here: give NormComparison `covariates`")
     looks = as_model(glance[glance["kind"] == NORM_COMPARISON]).assign(

@@ -89,6 +89,7 @@ MEASURES: dict[str, Measure] = {
         Measure("signed_rank", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("signed_rank_exact", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("bias", null=_NO_NULL, is_effect=False),
+        Measure("conditional_odds_ratio", scale="log", null=1.0, is_effect=False),
     )
 }
 

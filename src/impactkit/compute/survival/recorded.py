@@ -67,8 +67,8 @@ def recorded_median_after(values: Floats, elapsed: Floats) -> Floats:
 def curve_median(curve: ProductLimit) -> float:
     """Give the median of a curve: the first time S is at most a half, the middle of a step at a half.
 
-    NaN where the curve does not come down to a half. A step at a half that no later event ends has its start for median.
-    These are the rules of R's ``survfit``.
+    NaN where the curve does not come down to a half. A step at a half that no later event ends has its start as
+    median. These are the rules of R's ``survfit``.
     """
     reached = np.flatnonzero(curve.survival <= 0.5 + SAME_TIME)
     if not reached.size:
