@@ -24,7 +24,15 @@ from impactkit.results import Estimates
 if TYPE_CHECKING:
     from impactkit.data import ColumnNeed, StudyData
 
-__all__ = ["ANY_RETURN", "BIAS_LEDGER", "PARTIAL", "TOTAL", "NormComparison"]
+__all__ = [
+    "ANY_RETURN",
+    "BIAS_LEDGER",
+    "PARTIAL",
+    "PARTIAL_SHORTER",
+    "TOTAL",
+    "TOTAL_SHORTER",
+    "NormComparison",
+]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,13 +40,17 @@ Bools = NDArray[np.bool_]
 ANY_RETURN = "any return to work"
 TOTAL = "total episode"
 PARTIAL = "partial episode"
+TOTAL_SHORTER = "total episode shorter than norm"
+PARTIAL_SHORTER = "partial episode shorter than adjusted norm"
 BIAS_LEDGER = "bias ledger"
 SAME = 1e-9  # durations this close to the norm are at it, not shorter
 
 _METHODS = {
     ANY_RETURN: "share who returned; Pearson chi-square by characteristic, no continuity correction",
-    TOTAL: "published method: whole absence of returned clients against the norm, signed-rank and share shorter",
-    PARTIAL: "published method: time from assessment against the adjusted norm, signed-rank and share shorter",
+    TOTAL: "published method: whole absence of returned clients against the norm, signed-rank test",
+    PARTIAL: "published method: time from assessment to return against the adjusted norm, signed-rank test",
+    TOTAL_SHORTER: "published method: share of returned clients below the norm; Pearson chi-square, no correction",
+    PARTIAL_SHORTER: "published method: share of returned clients below the adjusted norm; Pearson chi-square, no correction",
     BIAS_LEDGER: "known biases of the published method, with their size on these data where that can be measured",
 }
 
@@ -86,10 +98,10 @@ class NormComparison(Analysis):
     Returns
     -------
     Estimates
-        By population: outcome "any return to work" (shares and chi-square), "total episode" and "partial episode"
-        (client median, ``norm_median``, ``signed_rank`` and ``signed_rank_exact``, ``pseudomedian``, share shorter,
-        chi-square), ``conditional_odds_ratio`` under each of the three, and "bias ledger". Times are in the design's
-        unit. The ``statistic`` of a signed-rank row is z, of an exact one the rank sum of positive differences. No row
+        By population: outcomes "any return to work", "total episode shorter than norm" and "partial episode shorter
+        than adjusted norm" (shares, chi-square, ``conditional_odds_ratio``); "total episode" and "partial episode"
+        (client median, ``norm_median``, ``signed_rank`` and ``signed_rank_exact``, ``pseudomedian``); and "bias
+        ledger". Times are in the design's unit. The ``statistic`` of a signed-rank row is z, of an exact one the rank sum of positive differences. No row
         is an effect: none can carry stars or money.
 
     Notes
@@ -128,7 +140,6 @@ class NormComparison(Analysis):
     1   norm_median       5.0      NaN  5.0
     2   signed_rank       NaN    0.068  5.0
     3  pseudomedian       4.0      NaN  5.0
-    4    proportion       0.0      NaN  5.0
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"populations"})
@@ -223,7 +234,7 @@ class _Run:
         self._remarks()
         parts = [rows.estimates(self.study)]
         if spec.covariates:
-            parts += [self._model(outcome, names) for outcome in (ANY_RETURN, TOTAL, PARTIAL)]
+            parts += [self._model(outcome, names) for outcome in (ANY_RETURN, TOTAL_SHORTER, PARTIAL_SHORTER)]
         return Estimates.concat(parts)
 
     # --- who ----------------------------------------------------------------------------------------------
@@ -243,7 +254,7 @@ class _Run:
         """Give 1 for yes, 0 for no, NaN where it is not known or does not apply, shape (n,)."""
         if outcome == ANY_RETURN:
             return self.people.returned
-        lengths, own, _ = self._lengths(outcome)
+        lengths, own, _ = self._lengths(TOTAL if outcome == TOTAL_SHORTER else PARTIAL)
         known = self._returned & np.isfinite(lengths) & np.isfinite(own)
         found: Floats = np.where(known, (lengths < own - SAME).astype(np.float64), np.nan)
         return found
@@ -291,14 +302,16 @@ class _Run:
             (outcome, population, ALL_RECORDED), lengths[everybody], norm[everybody],
             continuity=spec.continuity, exact=spec.exact,
         )  # fmt: skip
-        self._shares(outcome, population, self._answers(outcome))
+        shorter = TOTAL_SHORTER if outcome == TOTAL else PARTIAL_SHORTER
+        self._shares(shorter, population, self._answers(shorter))
         for lost, why in (
             (int(back.sum() - known.sum()), "returned, and the length is not known"),
             (int(known.sum() - usable.sum()), "returned, and have no norm"),
         ):
             if lost:
                 rows.note(f"{lost} clients {why}: they are left out", outcome, population)
-        self._glance(outcome, population, int(back.sum()), int(usable.sum()), int(back.sum() - usable.sum()))
+        for name in (outcome, shorter):
+            self._glance(name, population, int(back.sum()), int(usable.sum()), int(back.sum() - usable.sum()))
 
     def _ledger(self, population: str) -> None:
         rows = self.rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactkit.errors import SpecError
 from impactkit.estimators.bias_ledger import LEDGER
-from impactkit.estimators.norm_comparison import ANY_RETURN, BIAS_LEDGER, PARTIAL, TOTAL
+from impactkit.estimators.norm_comparison import ANY_RETURN, BIAS_LEDGER, PARTIAL, PARTIAL_SHORTER, TOTAL, TOTAL_SHORTER
 from impactkit.estimators.published_norms import ALL_RECORDED
 from impactkit.report.evidence import weakest
 from impactkit.report.frames import Reasons, Record, number_cell, records
@@ -75,7 +75,8 @@ def norm_comparison_tables(
     tables += [norm_episodes_table(*args, outcome=outcome, labels=labels) for outcome in (TOTAL, PARTIAL)]
     if any(row["measure"] == "chi_square" for row in given.rows):
         tables += [
-            norm_shares_table(*args, outcomes=outcomes, labels=labels) for outcomes in ((ANY_RETURN,), (TOTAL, PARTIAL))
+            norm_shares_table(*args, outcomes=outcomes, labels=labels)
+            for outcomes in ((ANY_RETURN,), (TOTAL_SHORTER, PARTIAL_SHORTER))
         ]
     if any(row["measure"] == "conditional_odds_ratio" for row in given.rows):
         tables.append(norm_models_table(*args, labels=labels))
@@ -251,7 +252,7 @@ def norm_shares_table(
     notes: pd.DataFrame | None = None,
     style: str | Style = "plain",
     *,
-    outcomes: tuple[str, ...] = (TOTAL, PARTIAL),
+    outcomes: tuple[str, ...] = (TOTAL_SHORTER, PARTIAL_SHORTER),
     labels: Labels | None = None,
     key: str = "",
 ) -> Table:
@@ -261,7 +262,7 @@ def norm_shares_table(
     """
     given = _Rows(tidy, glance, notes, style, labels)
     returns = outcomes == (ANY_RETURN,)
-    heads = {ANY_RETURN: "Any return", TOTAL: "Total episode shorter", PARTIAL: "Partial episode shorter"}
+    heads = {ANY_RETURN: "Any return", TOTAL_SHORTER: "Total episode", PARTIAL_SHORTER: "Partial episode"}
     columns = [
         Column(f"{name}_{place}", head, spanner=heads[outcome] if len(outcomes) > 1 else "")
         for place, outcome in enumerate(outcomes)
@@ -308,8 +309,8 @@ def norm_models_table(
     """Build the table of the three logistic models side by side, in the layout of Table C.24."""
     names = {
         ANY_RETURN: "Any return to work",
-        TOTAL: "Total episode shorter than norm",
-        PARTIAL: "Partial episode shorter than adjusted norm",
+        TOTAL_SHORTER: "Total episode shorter than norm",
+        PARTIAL_SHORTER: "Partial episode shorter than adjusted norm",
     }
     several = glance.loc[glance["kind"] == NORM_COMPARISON, "analysis"].nunique() > 1
 
