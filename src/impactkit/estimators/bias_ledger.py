@@ -89,6 +89,8 @@ class LedgerRow:
         Clients, or control episodes, it rests on.
     said : str
         How it was measured, or why it was not.
+    least : float
+        For a share, the smaller of those counted and the others; NaN otherwise.
     """
 
     key: str
@@ -97,6 +99,7 @@ class LedgerRow:
     unit: str
     n: float
     said: str
+    least: float = float("nan")
 
 
 def ledger_rows(
@@ -309,6 +312,7 @@ class _Ledger:
         yield LedgerRow(
             "window", terms[0], float((~controls.ended).mean()), "proportion", float(controls.stop.size),
             "share of control episodes still open when observation stopped, which the norm takes as ended",
+            least=float(min(controls.ended.sum(), (~controls.ended).sum())),
         )  # fmt: skip
         for term, tested, after, norm in (
             (terms[1], self.whole_tested, 0.0, self.norms.complete),
@@ -363,6 +367,7 @@ class _Ledger:
         yield LedgerRow(
             "exits", term, float(other.mean()), "proportion", float(said.sum()),
             f"share of clients' known exits other than to {self.spec.exit_to_work}; not known of control episodes",
+            least=float(min(other.sum(), (~other).sum())),
         )  # fmt: skip
 
     # --- parts --------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANY_RETURN",
     "BIAS_LEDGER",
+    "BIAS_SHARES",
     "PARTIAL",
     "PARTIAL_SHORTER",
     "TOTAL",
@@ -43,15 +44,17 @@ PARTIAL = "partial episode"
 TOTAL_SHORTER = "total episode shorter than norm"
 PARTIAL_SHORTER = "partial episode shorter than adjusted norm"
 BIAS_LEDGER = "bias ledger"
+BIAS_SHARES = "bias ledger, shares"
 SAME = 1e-9  # durations this close to the norm are at it, not shorter
 
 _METHODS = {
     ANY_RETURN: "share who returned; Pearson chi-square by characteristic, no continuity correction",
     TOTAL: "published method: whole absence of returned clients against the norm, signed-rank test",
     PARTIAL: "published method: time from assessment to return against the adjusted norm, signed-rank test",
-    TOTAL_SHORTER: "published method: share of returned clients below the norm; Pearson chi-square, no correction",
-    PARTIAL_SHORTER: "published method: share of returned clients below the adjusted norm; Pearson chi-square, no correction",
+    TOTAL_SHORTER: "published method: share of returned clients below the norm; Pearson chi-square",
+    PARTIAL_SHORTER: "published method: share of returned clients below the adjusted norm; Pearson chi-square",
     BIAS_LEDGER: "known biases of the published method, with their size on these data where that can be measured",
+    BIAS_SHARES: "known biases of the published method whose size is a share of people or episodes",
 }
 
 
@@ -101,8 +104,8 @@ class NormComparison(Analysis):
         By population: outcomes "any return to work", "total episode shorter than norm" and "partial episode shorter
         than adjusted norm" (shares, chi-square, ``conditional_odds_ratio``); "total episode" and "partial episode"
         (client median, ``norm_median``, ``signed_rank`` and ``signed_rank_exact``, ``pseudomedian``); and "bias
-        ledger". Times are in the design's unit. The ``statistic`` of a signed-rank row is z, of an exact one the rank sum of positive differences. No row
-        is an effect: none can carry stars or money.
+        ledger" with "bias ledger, shares". Times are in the design's unit. The ``statistic`` of a signed-rank row is z,
+        of an exact one the rank sum of positive differences. No row is an effect: none can carry stars or money.
 
     Notes
     -----
@@ -317,13 +320,16 @@ class _Run:
         rows = self.rows
         member = self.study.population(population)
         for entry in ledger_rows(self.spec, self.study, self.people, self.norms, member):
-            place = (BIAS_LEDGER, population, entry.term)
-            rows.add(place, "bias", entry.size, unit=entry.unit, n=entry.n, cell=entry.n)
+            outcome = BIAS_SHARES if entry.unit == "proportion" else BIAS_LEDGER
+            place = (outcome, population, entry.term)
+            cell = entry.n if np.isnan(entry.least) else entry.least
+            rows.add(place, "bias", entry.size, unit=entry.unit, n=entry.n, cell=cell)
             rows.note(
                 f"{LEDGER[entry.key].direction}: {entry.said}", *place, "" if np.isfinite(entry.size) else "estimate"
             )
         known = member & ~np.isnan(self.people.returned)
-        self._glance(BIAS_LEDGER, population, int(member.sum()), int(known.sum()), int(member.sum() - known.sum()))
+        for outcome in (BIAS_LEDGER, BIAS_SHARES):
+            self._glance(outcome, population, int(member.sum()), int(known.sum()), int(member.sum() - known.sum()))
 
     def _remarks(self) -> None:
         rows, spec = self.rows, self.spec
@@ -345,7 +351,8 @@ class _Run:
                 "std_error",
             )
             rows.note("the published method takes a norm as known: see the bias ledger", outcome, "", "", "conf_low")
-        rows.note("the size of a bias describes these data", BIAS_LEDGER, "", "", "std_error")
+        for outcome in (BIAS_LEDGER, BIAS_SHARES):
+            rows.note("the size of a bias describes these data", outcome, "", "", "std_error")
         if spec.ignore:
             rows.note(f"the design's {', '.join(spec.ignore)} are set aside as asked: the published method has none")
 

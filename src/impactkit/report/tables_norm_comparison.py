@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from impactkit.errors import SpecError
 from impactkit.estimators.bias_ledger import LEDGER
-from impactkit.estimators.norm_comparison import ANY_RETURN, BIAS_LEDGER, PARTIAL, PARTIAL_SHORTER, TOTAL, TOTAL_SHORTER
+from impactkit.estimators.norm_comparison import (
+    ANY_RETURN,
+    BIAS_LEDGER,
+    BIAS_SHARES,
+    PARTIAL,
+    PARTIAL_SHORTER,
+    TOTAL,
+    TOTAL_SHORTER,
+)
 from impactkit.estimators.published_norms import ALL_RECORDED
 from impactkit.report.evidence import weakest
 from impactkit.report.frames import Reasons, Record, number_cell, records
@@ -367,7 +375,8 @@ def bias_ledger_table(
     for place in given.places:
         lines = []
         for row in given.rows:
-            if (row["analysis"], row["population"], row["outcome"]) != (*place, BIAS_LEDGER):
+            here = (row["analysis"], row["population"]) == place
+            if not here or row["outcome"] not in (BIAS_LEDGER, BIAS_SHARES):
                 continue
             said = given.reasons.about(row, ["estimate"], whole_row=True)
             direction = next((way for way in directions for line in said if line.lower().startswith(way)), "")
