@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         MinimumDetectableEffect,
         MoneyOutcome,
         Multiplicity,
+        NormComparison,
         OddsRatios,
         Power,
         StandardisedEffect,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
     from impactkit.estimators.odds_ratios import ModelBased
+    from impactkit.estimators.published_norms import NormValue
     from impactkit.evaluation import Evaluation, EvaluationResult, Plan
     from impactkit.inference import PowerDesign
     from impactkit.results import Estimates
@@ -105,7 +107,9 @@ __all__ = [
     "Money",
     "MoneyOutcome",
     "Multiplicity",
+    "NormComparison",
     "NormDesign",
+    "NormValue",
     "OddsRatios",
     "Outcome",
     "OutcomeLimits",

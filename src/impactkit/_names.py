@@ -24,6 +24,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
     "fit_note_norms": ("impactkit.estimators.norms", "FitNoteNorms"),
     "fit_note_audit": ("impactkit.estimators.fit_note_audit", "FitNoteAudit"),
+    "norm_comparison": ("impactkit.estimators.norm_comparison", "NormComparison"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }
@@ -58,6 +59,7 @@ PUBLIC: dict[str, str] = {
     "CostEntry": "impactkit.econ",
     "CountRow": "impactkit.estimators.crosstab",
     "ModelBased": "impactkit.estimators.odds_ratios",
+    "NormValue": "impactkit.estimators.published_norms",
     "OutcomeLimits": "impactkit.estimators.attrition",
     "Money": "impactkit.econ",
     "Evaluation": "impactkit.evaluation",

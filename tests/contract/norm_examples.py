@@ -62,6 +62,10 @@ def _norms(**options: object) -> Callable[[Design], tuple[Analysis, ...]]:
     return lambda _: (ik.FitNoteNorms(name=TARGET, **options),)
 
 
+def _published(**options: object) -> tuple[Analysis, ...]:
+    return (ik.NormComparison(name=TARGET, **options),)
+
+
 EXAMPLES: dict[str, tuple[Example, ...]] = {
     "fit_note_norms": (
         Example(
@@ -86,4 +90,21 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "fit_note_audit": (Example("episodes", lambda _: (ik.FitNoteAudit(name=TARGET),), describes=True, moves=()),),
-}
+    "norm_comparison": (
+        Example(
+            "all of it",
+            lambda design: _published(
+                characteristics=("sex", "age_group"), covariates=("diagnosis", "sex"), exit="exit",
+                reference=(("sex", "woman"),),
+            ),
+            misspelt=ik.NormComparison(name=TARGET, characteristics=("age_grup",)),
+            meant="age_group",
+            describes=True,
+        ),
+        Example(
+            "residual reading and own norms",
+            lambda design: _published(by="diagnosis", reading="adjusted_residual", all_norm="own", continuity=True),
+            describes=True,
+        ),
+    ),
+}  # fmt: skip

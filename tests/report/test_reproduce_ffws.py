@@ -9,6 +9,8 @@ import pytest
 from impactkit.compute.contingency import fisher_exact, likelihood_ratio, pearson_chi_square
 from impactkit.published import ComparedCell, Mark, Tally, load
 from impactkit.report.reproduce_ffws import RETURN_TABLES, Reproduction, reproduce
+from impactkit.report.reproduce_ffws_norms import NEEDS_PERSON_ROWS, SIGNED_RANK_TABLES
+from impactkit.report.reproduce_ffws_norms import WHY as NORMS_WHY
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +29,34 @@ def test_the_tally_by_section(reproduction: Reproduction) -> None:
         "Table C.10": Tally(agrees=29, rounding=0, differs=0, given=42),
         "Table C.17": Tally(agrees=27, rounding=1, differs=0, given=42),  # one percentage is not printed
         "Table C.22": Tally(agrees=28, rounding=0, differs=1, given=42),
+        "Table C.4": Tally(agrees=6, rounding=0, differs=0, given=12),
+        "Table C.5": Tally(given=28),
+        "Table C.6": Tally(given=28),
+        "Table C.7": Tally(agrees=56, rounding=0, differs=2, given=84),
+        "Table C.11": Tally(agrees=6, rounding=0, differs=0, given=12),
+        "Table C.12": Tally(given=28),
+        "Table C.13": Tally(given=28),
+        "Table C.14": Tally(agrees=55, rounding=0, differs=3, given=84),
+        "Table C.18": Tally(agrees=4, rounding=0, differs=2, given=12),
+        "Table C.19": Tally(given=28),
+        "Table C.20": Tally(given=28),
+        "Table C.21": Tally(agrees=48, rounding=0, differs=6, given=76),  # two rows are not printed
+        "Table C.23": Tally(agrees=53, rounding=0, differs=5, given=84),
+        "Table C.24": Tally(agrees=50, rounding=35, differs=5, given=90),
         "Table 4.1": Tally(agrees=10, rounding=0, differs=0, given=14),
         "Table 4.2": Tally(agrees=5, rounding=3, differs=2, given=14),
         "Sections 4.2 and 5.5": Tally(agrees=3, rounding=1, differs=2, given=3),
     }
     assert reproduction.sections[-1].tally == Tally(agrees=2, rounding=1, differs=1, given=9)
-    assert reproduction.tally == Tally(agrees=132, rounding=6, differs=7, given=208)
+    assert reproduction.tally == Tally(agrees=410, rounding=41, differs=30, given=830)
 
 
 def test_exactly_these_cells_differ_and_each_says_why(reproduction: Reproduction) -> None:
     differing = {(cell.table, *cell.row): cell for cell in reproduction.cells if cell.mark is Mark.DIFFERS}
-    assert set(differing) == {
+    norms = {(table, *row) for table, row, _ in NORMS_WHY}
+    models = {key for key in differing if key[0] == "ffws.c24"}
+    assert len(models) == 3  # two of them differ in two cells
+    assert set(differing) - norms - models == {
         ("ffws.c3", "Agency referring to the pilot"),
         ("ffws.c22", "Dependent children"),
         ("ffws.4.2", "All pilots", "2012/13"),
@@ -135,6 +154,7 @@ def test_given_cells_are_inputs_and_carry_the_printed_number(reproduction: Repro
     given = [cell for cell in reproduction.cells if cell.mark is Mark.GIVEN]
     assert {cell.column for cell in given} == {
         "n", "returned", "clients", "cost_per_client", "value", "norm_median_weeks", "client_median_weeks", "p",
+        "total_n", "total_shorter", "partial_n", "partial_shorter", "ci_low", "ci_high",
     }  # fmt: skip
     assert all(cell.source.endswith("DWP Research Report 896 (2015)") for cell in reproduction.cells)
     keys = [(cell.table, cell.row, cell.column) for cell in reproduction.cells]
@@ -157,3 +177,45 @@ def test_what_was_assumed_is_said(reproduction: Reproduction) -> None:
 
 def test_the_same_every_time(reproduction: Reproduction) -> None:
     assert reproduce() == reproduction
+
+
+def test_every_reason_of_the_norm_tables_belongs_to_a_cell_that_differs(reproduction: Reproduction) -> None:
+    differing = {(c.table, c.row, c.column) for c in reproduction.cells if c.mark is Mark.DIFFERS}
+    assert set(NORMS_WHY) <= differing
+    assert {key for key in differing if key[0] in {table for table, _, _ in NORMS_WHY}} == set(NORMS_WHY)
+
+
+def test_what_counts_cannot_give_says_that_it_needs_person_rows(reproduction: Reproduction) -> None:
+    cells = [cell for cell in reproduction.cells if cell.note == NEEDS_PERSON_ROWS]
+    assert {cell.table for cell in cells} == set(SIGNED_RANK_TABLES)
+    assert {cell.column for cell in cells} == {"client_median_weeks", "norm_median_weeks", "p"}
+    assert {cell.mark for cell in cells} == {Mark.GIVEN}
+
+
+def test_the_readings_of_the_norm_tables_are_arithmetic_that_holds() -> None:
+    def p(*rows: tuple[int, int]) -> float:
+        return round(pearson_chi_square([(x, n - x) for x, n in rows]).p_value, 2)
+
+    assert p((70, 131), (24, 39), (15, 24)) == 0.54  # Leicester, one single client fewer
+    assert p((1, 25), (18, 126), (0, 1)) == 0.34  # Leicester, the employer's row that is not printed
+    assert p((18, 33), (97, 175), (0, 1), (0, 1)) == 0.48  # the employer's and the self-referred
+    assert [round(100 * x, 1) for x in (18 / 126, 97 / 175, 24 / 39, 45 / 89, 14 / 45)] == [
+        14.3,
+        55.4,
+        61.5,
+        50.6,
+        31.1,
+    ]
+    assert p((45, 71), (24, 28)) == 0.03  # Greater Manchester, large employers against all others
+    assert p((8, 90), (56, 289)) == 0.02  # pooled, IAPT against all others
+    ethnicity = [(15, 103), (3, 4)]
+    assert round(likelihood_ratio(ethnicity).p_value, 3) == 0.058
+    assert round(fisher_exact(ethnicity).p_value, 3) == 0.061
+    from scipy.stats import chi2_contingency
+
+    assert round(chi2_contingency(ethnicity, correction=True).pvalue, 3) == 0.098
+    sizes = [
+        load(table).cell({"category": "Under 50 employees"}, "total_n").value
+        for table in ("ffws.c7", "ffws.c14", "ffws.c21")
+    ]
+    assert sum(sizes) == 45

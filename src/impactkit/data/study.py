@@ -234,6 +234,11 @@ class StudyData:
         """
         return replace(self, _outcomes={**self._outcomes, column.spec.name: column})
 
+    def plain(self) -> Self:
+        """Give the same study without strata, clusters and weights, for an analysis asked to set them aside."""
+        design = self.design.replace(strata=(), clusters=None, weights=None)
+        return replace(self, design=design, _assignment=replace(self._assignment, strata=None, clusters=None))
+
     def numeric(self, column: str, table: str = "") -> Floats:
         """Give a column of numbers (truth values as 0 and 1) as float64, NaN where missing.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.money_outcome import MoneyOutcome
     from impactkit.estimators.multiplicity import Multiplicity
+    from impactkit.estimators.norm_comparison import NormComparison
     from impactkit.estimators.norms import FitNoteNorms
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
@@ -39,6 +40,7 @@ __all__ = [
     "MinimumDetectableEffect",
     "MoneyOutcome",
     "Multiplicity",
+    "NormComparison",
     "OddsRatios",
     "Power",
     "StandardisedEffect",
@@ -60,6 +62,7 @@ _HOMES = {
     "MinimumDetectableEffect": "detectable",
     "MoneyOutcome": "money_outcome",
     "Multiplicity": "multiplicity",
+    "NormComparison": "norm_comparison",
     "OddsRatios": "odds_ratios",
     "Power": "power",
     "StandardisedEffect": "standardised",

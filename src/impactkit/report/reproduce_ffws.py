@@ -20,6 +20,7 @@ from impactkit.econ.costs import weighted_cost, weighted_cost_range
 from impactkit.published.compare import ComparedCell, Tally, compare_cell, given_cell
 from impactkit.published.registry import load
 from impactkit.published.table import PublishedTable
+from impactkit.report.reproduce_ffws_norms import norm_tables
 
 __all__ = ["Reproduction", "Section", "reproduce"]
 
@@ -122,7 +123,7 @@ class Reproduction:
 
 
 def reproduce() -> Reproduction:
-    """Recompute Tables C.3, C.10, C.17, C.22, 4.1 and 4.2 and the money of chapters 4 and 5.
+    """Recompute the tables of Appendix C from their counts, Tables 4.1 and 4.2, and the money of chapters 4 and 5.
 
     Returns
     -------
@@ -145,7 +146,14 @@ def reproduce() -> Reproduction:
     value_of_day = load("ffws.prose_costs").cell({"claim": "value of a day"}, "value").value
     return Reproduction(
         document=f"{document.title}. {document.citation}",
-        sections=(*returns, _clients_section(), _costs_section(), _break_even_section(), _net_benefit_section()),
+        sections=(
+            *returns,
+            *(Section(*table) for table in norm_tables()),
+            _clients_section(),
+            _costs_section(),
+            _break_even_section(),
+            _net_benefit_section(),
+        ),
         assumptions=(
             "P values: Pearson's chi-square without continuity correction, over each characteristic's printed rows.",
             f"Value of a day of absence: £{value_of_day:.0f}, the report's figure for a working day (section 4.2, from "
@@ -158,7 +166,14 @@ def reproduce() -> Reproduction:
             f"A difference with a printed p of {ALPHA} or more counts as not significant.",
         ),
         notes=(
-            "Tables C.3, C.10, C.17 and C.22 show associations among clients, not effects of the pilots.",
+            "Tables C.3, C.4, C.10, C.11, C.17, C.18 and C.22 show associations among clients, not effects of the "
+            "pilots.",
+            "Tables C.5, C.6, C.12, C.13, C.19 and C.20 (medians and signed-rank tests) and the models of Table C.24 "
+            "need person rows, which are not published. Of Table C.24 it is asked whether odds ratio, interval and p "
+            "value fit one another: an odds ratio is the geometric mean of its limits, and p follows from their width.",
+            "Tables C.7, C.14, C.21 and C.23 count returned clients with an absence shorter than a norm. Clients who "
+            "did not return are left out, and a client enters only if still absent at assessment: no share is an "
+            "effect.",
             "Weeks saved are the adjusted norm's median less the median of clients who returned to work (rows for all "
             "recorded diagnoses). That comparison leaves out clients who did not return and sets time since assessment "
             "against a norm with a different start, so it can show a difference where there is none: the pounds are "

@@ -87,6 +87,12 @@ MEASURES: dict[str, Measure] = {
         Measure("first_stage_f", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("confidence_set", is_effect=False, is_contrast=True),
         Measure("bloom", is_effect=False, is_contrast=True),
+        Measure("norm_median", null=_NO_NULL, is_effect=False),
+        Measure("pseudomedian", null=_NO_NULL, is_effect=False),
+        Measure("signed_rank", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("signed_rank_exact", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("bias", null=_NO_NULL, is_effect=False),
+        Measure("conditional_odds_ratio", scale="log", null=1.0, is_effect=False),
     )
 }
 
