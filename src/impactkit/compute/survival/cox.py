@@ -14,7 +14,7 @@ from impactkit.compute.survival.partial import At, Partial
 from impactkit.compute.survival.risksets import lay_out
 from impactkit.errors import DataError, NotEstimableError
 
-__all__ = ["CoxFit", "cox"]
+__all__ = ["CoxFit", "cox", "sums_by"]
 
 Floats = NDArray[np.float64]
 

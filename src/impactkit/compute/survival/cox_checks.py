@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.cox import CoxFit
+from impactkit.compute.survival.cox import CoxFit, sums_by
 from impactkit.compute.survival.curves import product_limit
 from impactkit.compute.survival.risksets import running_sums, same_times
 from impactkit.errors import DataError, NotEstimableError
@@ -113,6 +113,7 @@ def proportional_hazards(
     start: Floats | None = None,
     transform: Transform = "km",
     groups: Sequence[Sequence[int]] | None = None,
+    robust: bool = False,
 ) -> ProportionalHazards:
     """Test that hazard ratios are the same at all times.
 
@@ -126,11 +127,15 @@ def proportional_hazards(
         product-limit curve just before t, all strata together.
     groups : sequence of sequences of int, optional
         Columns to be tested together (the dummies of one covariate); each alone when left out.
+    robust : bool
+        Take the variance of the score from what each row, or each cluster of the model, adds to it.
 
     Notes
     -----
     The score test of adding x·g(t), at slope zero, with g centred at its mean over events: R's ``cox.zph`` from
-    survival 3.0 on. It takes people as independent, also in a model with clusters, and weights as they are.
+    survival 3.0 on. That takes people as independent, also in a model with clusters, and a weight as a number of
+    people. With ``robust`` the score U of x·g(t), less its projection on the score of x, is held against the sum
+    over clusters of the squares of their parts of it. NaN where there are no more clusters than columns tested.
 
     References
     ----------
@@ -151,10 +156,19 @@ def proportional_hazards(
     score = (partial.event[sets.events] * slope) @ pulled
     plain, mixed = at.information, partial.information(at, factor)
     squared = partial.information(at, factor**2)
-    left = squared - mixed @ np.linalg.solve(plain, mixed)
+    onto = np.linalg.solve(plain, mixed)
+    left = squared - mixed @ onto
+    groups_left = np.inf
+    if robust:
+        parts = partial.residuals(at, np.eye(p), factor) - partial.residuals(at, onto)
+        if fit._clusters is not None:
+            parts = sums_by(parts, fit._clusters)
+        left, groups_left = parts.T @ parts, len(parts)
 
     def test(columns: list[int]) -> tuple[float, int, float]:
         own = score[columns]
+        if len(columns) >= groups_left:
+            return float("nan"), len(columns), float("nan")
         try:
             statistic = float(own @ np.linalg.solve(left[np.ix_(columns, columns)], own))
         except np.linalg.LinAlgError:

@@ -182,20 +182,26 @@ class Partial:
         found: Floats = (at.step[:, None] * at.sums - at.tied[:, None] * at.event_sums) / self.event_weight[:, None]
         return found
 
-    def influence(self, at: At, vcov: Floats) -> Floats:
-        """Give the weighted dfbeta of every row, shape (n, p), for the columns as they were given."""
-        sets, p = self.sets, self.x.shape[1]
-        turn = vcov * self.scale[:, None]  # from scaled scores to coefficients of the columns as given
-        drift = (at.square[:, None] * at.sums - at.cross[:, None] * at.event_sums) @ turn
-        less = (at.cross[:, None] * at.sums - at.corner[:, None] * at.event_sums) @ turn
+    def residuals(self, at: At, turn: Floats, factor: Floats | None = None) -> Floats:
+        """Give what each row adds to the score, times ``turn`` of shape (p, q): shape (n, q), weighted.
+
+        With ``factor`` of shape (J,), the score of x times that function of time.
+        """
+        sets, one = self.sets, np.ones(self.sets.slots) if factor is None else factor
+        column = one[:, None]
+        drift = column * (at.square[:, None] * at.sums - at.cross[:, None] * at.event_sums) @ turn
+        less = column * (at.cross[:, None] * at.sums - at.corner[:, None] * at.event_sums) @ turn
         summed = running_sums(drift, sets.bounds)
-        means = self.means(at) @ turn
-        alone = self.event - at.share
+        means = column * self.means(at) @ turn
+        share = at.share if factor is None else self._share(at.risk, at.step * factor, at.tied * factor)
+        alone = self.event.copy()
+        alone[sets.events] *= one[sets.event_slot]
+        alone -= share
         slot_of = np.full(sets.rows.size, -1)
         slot_of[sets.events] = sets.event_slot
         is_late = np.zeros(sets.rows.size, dtype=bool)
         is_late[sets.late] = True
-        found = np.zeros((sets.n, p))
+        found = np.zeros((sets.n, turn.shape[1]))
         for begin in range(0, sets.rows.size, BLOCK):
             part = slice(begin, begin + BLOCK)
             values = (self.x[part] * alone[part, None]) @ turn
@@ -209,6 +215,10 @@ class Partial:
             values[hit] -= self.event[part][hit, None] * means[slot]
             found[sets.rows[part]] = values
         return found
+
+    def influence(self, at: At, vcov: Floats) -> Floats:
+        """Give the weighted dfbeta of every row, shape (n, p), for the columns as they were given."""
+        return self.residuals(at, vcov * self.scale[:, None])
 
     # --- sums -------------------------------------------------------------------------------------------
 
