@@ -1,7 +1,9 @@
-"""Make cohort.csv, made-up people with ties, delayed entry, strata, weights and clusters. Run: python make_data.py."""
+"""Make cohort.csv, made-up people with ties, delayed entry, strata, weights and clusters, and the made-up clients and
+control episodes of the contract tests as one table (stacked.csv). Run in this folder: python make_data.py."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,5 +39,33 @@ def cohort(seed: int = 20) -> pd.DataFrame:
     return frame[kept].reset_index(drop=True)
 
 
+def stacked() -> pd.DataFrame:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "contract"))
+    from made_up_norms import tables
+
+    data = tables()
+    people = data["people"].rename(columns={"absent": "stop", "returned": "event", "entry": "start"})
+    episodes = data["episodes"].rename(columns={"days": "stop", "ended": "event", "running": "start"})
+    frame = pd.concat([people.assign(client=1), episodes.assign(client=0, w=1.0)], ignore_index=True)
+    frame["group"] = np.where(frame["client"] == 1, frame["adviser"], frame["practice"])
+    frame["alone"] = np.where(frame["client"] == 1, frame["id"], frame["practice"])
+    names = [
+        "client",
+        "area",
+        "diagnosis",
+        "start",
+        "stop",
+        "event",
+        "w",
+        "group",
+        "alone",
+        "sex",
+        "age",
+        "referred_by",
+    ]
+    return frame[names]
+
+
 if __name__ == "__main__":
     cohort().to_csv(Path(__file__).parent / "cohort.csv", index=False)
+    stacked().to_csv(Path(__file__).parent / "stacked.csv", index=False)

@@ -50,4 +50,33 @@ keep <- grepl("^efron(-late)?(-weighted)?(-strata)?$", vapply(dfb, function(f) f
 write17(dfb[keep], "dfbeta.csv")
 for (place in seq_along(scho)) names(scho[[place]]) <- c("case", paste0("s", 1:3), paste0("ss", 1:3))
 write17(scho[1:4], "schoenfeld.csv")
+
+# --- the analyses: clients by characteristic, and clients against control episodes ------------------------
+a <- read.csv("stacked.csv", na.strings = c("", "NA"))
+a$cell <- interaction(a$area, a$diagnosis, drop = TRUE)
+ok <- a[!is.na(a$event) & a$start < a$stop, ]
+rows <- list()
+keep <- function(case, m, se, df) {
+  b <- coef(m); half <- qt(0.975, df) * se
+  rows <<- add(rows, data.frame(case = case, term = names(b), estimate = exp(b), std_error = exp(b) * se,
+    conf_low = exp(b - half), conf_high = exp(b + half), statistic = b / se, p_value = 2 * pt(-abs(b / se), df), df = df))
+}
+clients <- ok[ok$client == 1, ]
+form <- Surv(start, stop, event) ~ sex + age + referred_by + strata(diagnosis)
+m <- coxph(form, clients, control = exact, robust = TRUE, id = seq_len(nrow(clients)))
+keep("robust", m, sqrt(diag(m$var)), Inf); keep("model", m, sqrt(diag(m$naive.var)), Inf)
+m <- coxph(form, clients, control = exact, cluster = group, weights = w); G <- length(unique(clients$group))
+keep("clustered", m, sqrt(diag(m$var) * G / (G - 1)), G - 1)
+for (weighted in c(FALSE, TRUE)) {
+  ok$ww <- if (weighted) ok$w else 1
+  ok$by <- if (weighted) ok$group else ok$alone
+  m <- coxph(Surv(start, stop, event) ~ client + strata(cell), ok, weights = ww, control = exact, robust = FALSE)
+  r <- residuals(m, type = "dfbeta", weighted = TRUE)
+  part <- function(who) { s <- rowsum(r[who], ok$by[who]); c(sum(s^2), length(s)) }
+  one <- part(ok$client == 1); two <- part(ok$client == 0)
+  v <- c(one[1] * if (weighted) one[2] / (one[2] - 1) else 1, two[1] * two[2] / (two[2] - 1))
+  d <- c(if (weighted) one[2] - 1 else Inf, two[2] - 1)
+  keep(if (weighted) "norm-clustered" else "norm", m, sqrt(sum(v)), sum(v)^2 / sum(v^2 / d))
+}
+write17(rows, "analyses.csv")
 writeLines(c(R.version.string, paste("survival", packageVersion("survival"))), "versions.txt")

@@ -156,11 +156,11 @@ def proportional_hazards(
     score = (partial.event[sets.events] * slope) @ pulled
     plain, mixed = at.information, partial.information(at, factor)
     squared = partial.information(at, factor**2)
-    onto = np.linalg.solve(plain, mixed)
+    onto: Floats = np.asarray(np.linalg.solve(plain, mixed), dtype=np.float64)
     left = squared - mixed @ onto
     groups_left = np.inf
     if robust:
-        parts = partial.residuals(at, np.eye(p), factor) - partial.residuals(at, onto)
+        parts: Floats = partial.residuals(at, np.eye(p), factor) - partial.residuals(at, onto)
         if fit._clusters is not None:
             parts = sums_by(parts, fit._clusters)
         left, groups_left = parts.T @ parts, len(parts)
