@@ -22,9 +22,12 @@ NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "statistic", "p_val
 CASES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "robust": ((), {}),
     "model": ((), {"inference": "model"}),
-    "clustered": (("clusters", "weights"), {}),
-    "norm": ((), {"against_norm": True}),
-    "norm-clustered": (("clusters", "weights"), {"against_norm": True}),
+    "clustered": (("clusters", "weights"), {"cluster_errors": "sandwich"}),
+    "jackknife": (("clusters", "weights"), {}),
+    "norm": ((), {"against_norm": True, "cluster_errors": "sandwich"}),
+    "norm-jackknife": ((), {"against_norm": True}),
+    "norm-clustered": (("clusters", "weights"), {"against_norm": True, "cluster_errors": "sandwich"}),
+    "norm-clustered-jackknife": (("clusters", "weights"), {"against_norm": True}),
 }
 BY_CHARACTERISTIC = {"covariates": ("sex", "age", "referred_by"), "strata_by": ("diagnosis",)}
 
