@@ -217,7 +217,8 @@ class _Population:
         if term.levels and code == term.reference:
             line.estimate, line.error, line.df = 0.0, 0.0, float("inf")
             line.influence = (RowInfluence(NO_PERSON, np.zeros(0)),)
-            self.rows.note(line, "p_value", "reference category: hazard ratio 1 by definition")
+            for column in ("statistic", "p_value"):
+                self.rows.note(line, column, "reference category: hazard ratio 1 by definition")
         elif (term.name, code) not in places:
             self.rows.note(line, "estimate", "nobody analysed is in this category")
 
