@@ -174,3 +174,13 @@ def test_the_table_of_hazard_ratios() -> None:
     assert not any("no reason was recorded" in note for note in table.notes)
     with pytest.raises(SpecError, match="add a CoxRegression"):
         hazard_ratios_table(result.tidy(), result.glance().assign(kind="odds_ratios"))
+
+
+def test_nobody_returned() -> None:
+    data = tables()
+    data["people"]["returned"] = 0.0
+    for options in ({}, {"against_norm": True}):
+        result = fit((), data, **options)
+        assert result.tidy()["p_value"].isna().all()
+        said = result.notes()["reason"]
+        assert said.str.contains("nobody has the event|no client returned").any()
