@@ -147,6 +147,16 @@ def test_a_weight_is_a_number_of_people_under_breslow(seed: int) -> None:
     np.testing.assert_allclose(weighted.robust, repeated.robust, rtol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_the_unit_of_weights_makes_no_difference_to_robust_errors(scale: float) -> None:
+    whole = arguments("efron-late-weighted-strata")
+    plain, scaled = cox(**whole), cox(**whole | {"weights": whole["weights"] * scale})
+    assert scaled.converged
+    np.testing.assert_allclose(scaled.coef, plain.coef, rtol=1e-10)
+    np.testing.assert_allclose(scaled.robust, plain.robust, rtol=1e-9, atol=1e-16)
+    np.testing.assert_allclose(scaled.vcov * scale, plain.vcov, rtol=1e-9, atol=1e-16)
+
+
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_entry_before_every_event_is_no_entry(ties: str) -> None:
     stop = arguments("efron")["stop"]
@@ -236,6 +246,18 @@ def test_a_rare_level_without_events_is_monotone() -> None:
     stop[:3] = 400.0
     found = cox(stop, event, np.column_stack([rng.normal(size=n), rare]))
     assert found.diverging.tolist() == [0, -1]
+
+
+def test_one_event_among_a_few_of_very_many_is_finite() -> None:
+    rng = np.random.default_rng(3)
+    n = 100_000
+    stop, event = rng.integers(1, 365, n).astype(float), rng.random(n) < 0.5
+    rare = np.arange(n) < 6
+    stop[:6], event[:6] = [360.0, 362, 363, 363, 362, 364], [True, False, False, False, False, False]
+    found = cox(stop, event, np.column_stack([rng.normal(size=n), rare]))
+    assert found.converged
+    assert -4.0 < found.coef[1] < -0.5
+    assert 0.9 < np.sqrt(found.vcov[1, 1]) < 1.1
 
 
 def test_a_strong_effect_is_not_taken_for_an_infinite_one() -> None:

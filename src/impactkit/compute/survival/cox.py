@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 MOST_STEPS = 60
 CLOSE = 1e-7  # a Newton step this small, columns scaled to SD 1, is the last: what is left is its square
-FLAT = 1e-9  # the likelihood no longer rises ...
+FLAT = 1e-6  # the log likelihood no longer rises, whatever its size, in units of the mean weight of an event ...
 MOVING = NEAR  # ... though some log hazard still moves by this much across the range of a column
 ALIASED = 1e-9  # share of a column's own information that earlier columns leave
 
@@ -162,6 +162,7 @@ def cox(
     coef: Floats = np.zeros(p)
     converged, steps, moving = p == 0, 0, 0
     step: Floats = np.zeros(p)
+    unit = float(partial.event_weight.sum()) / sets.events.size
     while not converged and steps < MOST_STEPS:
         steps += 1
         try:
@@ -183,7 +184,7 @@ def cox(
         if halved == 30:
             break
         coef, at = coef + step, trial
-        flat = risen <= FLAT * (1.0 + abs(at.loglik))
+        flat = risen <= FLAT * unit
         moving = moving + 1 if flat and float(partial.reach(step).max()) > MOVING else 0
         if moving == 2:
             break
@@ -249,7 +250,7 @@ def _refuse_aliased(partial: Partial, at: At, called: list[str]) -> None:
     if not p:
         return
     own = np.diagonal(at.information)
-    flat = partial.constant | (own <= ALIASED * max(1.0, float(own.max())))
+    flat = partial.constant | (own <= ALIASED * float(partial.event_weight.sum()))
     size = np.sqrt(np.where(flat, 1.0, own))
     matrix = at.information / np.outer(size, size)
     used: list[int] = []
