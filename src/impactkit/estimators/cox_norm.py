@@ -13,7 +13,7 @@ from impactkit.compute.survival.cox_jackknife import without_each_cluster
 from impactkit.data.controls import clients, control_episodes
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.cox_people import TIES
-from impactkit.estimators.cox_rows import CoxRows, observed_people, people_block, why_diverging
+from impactkit.estimators.cox_rows import CoxRows, counted, observed_people, people_block, why_diverging
 from impactkit.estimators.rows import effective_n
 from impactkit.results import Estimates, Influence, RowInfluence
 
@@ -181,7 +181,7 @@ def _solve(
             "kind": spec.kind,
             "estimand": "hazard ratio of clients to control episodes that have lasted as long",
             "method": f"Cox regression, {TIES[spec.ties]} ties, delayed entry, baseline hazards by norm cell; "
-            f"{back:,} clients returned, {int(stack.event[n:].sum()):,} control episodes ended",
+            f"{counted(back)} clients returned, {counted(int(stack.event[n:].sum()))} control episodes ended",
             "inference": errors,
             "evidence": study.design.evidence,
             **counts,

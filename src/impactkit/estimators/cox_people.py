@@ -253,7 +253,7 @@ class _Population:
     def glance(self, strata: str) -> None:
         """Say who was analysed, and how."""
         spec, study, counts = self.spec, self.study, self.seen.counts
-        method = f"Cox regression, {TIES[spec.ties]} ties, {int(self.event.sum()):,} events"
+        method = f"Cox regression, {TIES[spec.ties]} ties, {counted(int(self.event.sum()))} events"
         method += "; delayed entry" if self.start is not None else ""
         method += f"; baseline hazards of their own by {strata}" if strata else ""
         errors = "model-based" if spec.inference == "model" else "robust (infinitesimal jackknife)"

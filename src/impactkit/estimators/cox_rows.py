@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from impactkit.data import StudyData
     from impactkit.estimators.cox import CoxRegression
 
-__all__ = ["CoxRows", "Line", "observed_people", "people_block", "why_diverging"]
+__all__ = ["CoxRows", "Line", "counted", "observed_people", "people_block", "why_diverging"]
+
+SMALLEST_SAID = 10
+"""Counts of events below this are not said in words, which no disclosure rule reads."""
 
 NO_PERSON = np.zeros(0, dtype=np.int64)
 
@@ -171,6 +174,17 @@ def observed_people(
             "to do with the event, hazard ratios are biased",
         )
     return Observed(member, {name: int(count) for name, count in counts.items()}, weights)
+
+
+def counted(events: int) -> str:
+    """Say how many had the event.
+
+    Examples
+    --------
+    >>> counted(1234), counted(3)
+    ('1,234', 'fewer than 10')
+    """
+    return f"{events:,}" if events >= SMALLEST_SAID else f"fewer than {SMALLEST_SAID}"
 
 
 def people_block(study: StudyData) -> Influence:
