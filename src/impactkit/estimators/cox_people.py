@@ -16,6 +16,7 @@ from impactkit.estimators.cox_rows import (
     CoxRows,
     Line,
     Observed,
+    counted,
     observed_people,
     people_block,
     why_diverging,
