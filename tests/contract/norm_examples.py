@@ -94,7 +94,9 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(
             "all of it",
             lambda design: _published(
-                characteristics=("sex", "age_group"), covariates=("diagnosis", "sex"), exit="exit",
+                characteristics=("sex", "age_group"),
+                covariates=("diagnosis", "sex"),
+                exit="exit",
                 reference=(("sex", "woman"),),
             ),
             misspelt=ik.NormComparison(name=TARGET, characteristics=("age_grup",)),
@@ -107,4 +109,15 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             describes=True,
         ),
     ),
-}  # fmt: skip
+    "cox_regression": (
+        Example(
+            "by characteristic",
+            lambda declared: (
+                ik.CoxRegression(name=TARGET, covariates=("sex", "age", "referred_by"), strata_by=("diagnosis",)),
+            ),
+            misspelt=ik.CoxRegression(name=TARGET, covariates=("sx",)),
+            meant="sex",
+        ),
+        Example("against the norm", lambda declared: (ik.CoxRegression(name=TARGET, against_norm=True),)),
+    ),
+}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.complier import ComplierEffect
+    from impactkit.estimators.cox import CoxRegression
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.fit_note_audit import FitNoteAudit
@@ -32,6 +33,7 @@ __all__ = [
     "BinaryEffect",
     "Combination",
     "ComplierEffect",
+    "CoxRegression",
     "CrossTab",
     "FitNoteAudit",
     "FitNoteNorms",
@@ -54,6 +56,7 @@ _HOMES = {
     "BinaryEffect": "binary",
     "Combination": "combination",
     "ComplierEffect": "complier",
+    "CoxRegression": "cox",
     "CrossTab": "crosstab",
     "FitNoteAudit": "fit_note_audit",
     "FitNoteNorms": "norms",
