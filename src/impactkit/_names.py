@@ -22,6 +22,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
     "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
     "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
+    "competing_exits": ("impactkit.estimators.exits", "CompetingExits"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

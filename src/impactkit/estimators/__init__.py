@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.complier import ComplierEffect
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.exits import CompetingExits
     from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.money_outcome import MoneyOutcome
@@ -28,6 +29,7 @@ __all__ = [
     "Balance",
     "BinaryEffect",
     "Combination",
+    "CompetingExits",
     "ComplierEffect",
     "CrossTab",
     "Flow",
@@ -47,6 +49,7 @@ _HOMES = {
     "Balance": "balance",
     "BinaryEffect": "binary",
     "Combination": "combination",
+    "CompetingExits": "exits",
     "ComplierEffect": "complier",
     "CrossTab": "crosstab",
     "Flow": "flow",

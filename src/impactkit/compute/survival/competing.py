@@ -41,6 +41,10 @@ class AalenJohansen:
     collapse : float
         The time at which everybody at risk had left though others come under observation at or after it; infinite
         where that never happens. Curves are not identified from there on.
+    restart : float
+        After the last such time curves could begin anew; NaN where there is none.
+    begin, end : ndarray of shape (n,)
+        Each person's time under observation, as rounded.
     start, stop : ndarray of int64, shape (n,)
         Number of event times not after each person's entry, and not after the end of their time.
     cause : ndarray of int64, shape (n,)
@@ -58,6 +62,9 @@ class AalenJohansen:
     first: float
     last: float
     collapse: float
+    restart: float
+    begin: Floats
+    end: Floats
     start: Integers
     stop: Integers
     cause: Integers
@@ -205,12 +212,7 @@ def aalen_johansen(
     at_risk = np.where(everybody, total, at_risk)  # exactly, so that nobody is left
     survival = np.cumprod(1.0 - total / at_risk)
     jumps = np.concatenate([[1.0], survival[:-1]])[: time.size, None] * events / at_risk[:, None]
-    gone = np.flatnonzero(everybody)
-    collapse = np.inf
-    if gone.size:
-        moment = float(time[gone[0]])
-        if bool(((stop > moment) & (weight > 0)).any()):
-            collapse = moment
+    emptied = time[everybody & (time < stop[weight > 0].max(initial=-np.inf))]
     return AalenJohansen(
         time=time,
         at_risk=at_risk,
@@ -221,7 +223,10 @@ def aalen_johansen(
         incidence=np.cumsum(jumps, axis=0),
         first=float(begin.min(initial=np.inf)),
         last=float(stop.max(initial=0.0)),
-        collapse=collapse,
+        collapse=float(emptied[0]) if emptied.size else np.inf,
+        restart=float(emptied[-1]) if emptied.size else np.nan,
+        begin=begin,
+        end=stop,
         start=first.astype(np.int64),
         stop=last.astype(np.int64),
         cause=np.where(leaving, kind, 0),

@@ -206,7 +206,7 @@ def fine_gray(
         for code in np.unique(block[event])
     ]
     coef, found, steps = _maximise(parts, p)
-    bread: Floats = np.linalg.inv(_total([moments.information for moments in found]))
+    bread = np.asarray(np.linalg.inv(_total([moments.information for moments in found])), dtype=np.float64)
     scores = np.zeros((n, p))
     spread = [np.zeros((member.time.size, p)) for member in groups]
     for part, moments in zip(parts, found, strict=True):
@@ -214,7 +214,7 @@ def fine_gray(
     if not known:
         for member, q in zip(groups, spread, strict=True):
             _censoring_scores(member, q, begin, stop, kind == 0, weight, scores)
-    influence = scores @ bread
+    influence: Floats = scores @ bread
     summed = influence
     if clusters is not None:
         summed = np.column_stack([_binned(clusters[used], weights=influence[used, j]) for j in range(p)])
