@@ -107,7 +107,7 @@ class CompetingExits(Analysis):
     >>> exits = ik.CompetingExits(name="exits", exit="exit", horizon=10.0)
     >>> rows = ik.Evaluation(design, clients, [exits]).fit(seed=1).tidy()
     >>> rows[["term", "measure", "estimate", "std_error"]].round(3)
-term               measure  estimate  std_error
+                            term               measure  estimate  std_error
     0                 work by 10  cumulative_incidence     0.500      0.204
     1             job loss by 10  cumulative_incidence     0.167      0.152
     2                 work by 10    one_minus_survival     0.556      0.222

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impactkit.compute.survival.competing import AalenJohansen, aalen_johansen, incidence_limits
+from impactkit.compute.survival.competing import AalenJohansen, aalen_johansen, incidence_limits, reading_times
 from impactkit.compute.survival.gray import gray_test
 from impactkit.design import ComparisonDesign, TrialDesign
 from impactkit.errors import NotEstimableError
@@ -237,11 +237,11 @@ class ExitRows:
     def _curve(self, group: GroupCurves, cause: int) -> Curve:
         spec, label = self.spec, self.exits.labels[cause - 1]
         last = max(spec.horizon, *spec.times_used)
-        own = group.time
-        times = np.unique(np.concatenate([[max(group.begin, 0.0)], own[own <= last], [last]]))
-        times = times[[not group.why_not(at, self.unit) or at <= group.begin for at in times]]
-        if times.size > _POINTS:
-            times = times[np.unique(np.linspace(0, times.size - 1, _POINTS).round().astype(int))]
+        own, round_times = group.time, np.concatenate([reading_times(last), [last]])
+        if own.size > _POINTS:  # the same curve at fewer of its steps
+            own = own[np.unique(np.linspace(0, own.size - 1, _POINTS).round().astype(int))]
+        times = np.unique(np.concatenate([[max(group.begin, 0.0)], own[own <= last], round_times]))
+        times = times[[at == group.begin or not group.why_not(at, self.unit) for at in times]]
         estimate = np.array([group.average(lambda fit, at=at: float(fit.at(cause, at))) for at in times])  # type: ignore[misc]
         errors, df = np.zeros(times.size), np.inf
         for place, at in enumerate(times):

@@ -8,7 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AalenJohansen", "IncidenceLimits", "aalen_johansen", "incidence_limits", "same_times", "standard_error"]
+__all__ = [
+    "AalenJohansen",
+    "IncidenceLimits",
+    "aalen_johansen",
+    "incidence_limits",
+    "reading_times",
+    "same_times",
+    "standard_error",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -153,6 +161,20 @@ def same_times(times: Floats) -> Floats:
     """
     rounded: Floats = np.round(times, _PLACES)
     return rounded
+
+
+def reading_times(last: float) -> Floats:
+    """Give round times from 0 to at most ``last``, five to eight of them, at which numbers at risk are read.
+
+    Examples
+    --------
+    >>> reading_times(52.0).tolist()
+    [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]
+    """
+    size = 10.0 ** np.floor(np.log10(last / 4))
+    step = max(unit * size for unit in (1.0, 2.0, 2.5, 5.0) if unit * size <= last / 4)
+    times: Floats = step * np.arange(np.floor(last / step + 1e-9) + 1)
+    return times
 
 
 def aalen_johansen(
