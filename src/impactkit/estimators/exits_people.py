@@ -98,7 +98,8 @@ def read_exits(spec: CompetingExits, study: StudyData) -> Exits:
     if isinstance(design, NormDesign):
         returned = study.numeric(design.returned)
         unknown = np.isnan(returned) & (cause == 0)
-        problems += _contradictions(spec, design, returned, cause, included)
+        if spec.interest in named:
+            problems += _contradictions(spec, design, returned, cause, included)
     weights, said = _weights(study, included)
     problems += said
     if problems:

@@ -1,0 +1,89 @@
+"""The stacked figure of exits: what is drawn, what is withheld, and what is said in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from impactkit.errors import SpecError
+from impactkit.report.figures import figure_bytes
+from impactkit.report.figures_incidence import incidence, incidence_alt_text
+from impactkit.report.labels import Labels
+
+TIME = np.array([0.0, 5.0, 10.0, 15.0, 20.0])
+
+
+def curve(term: str, events: list[float], n: float = 100.0, population: str = "all") -> pd.DataFrame:
+    done = np.array(events)
+    return pd.DataFrame(
+        {
+            "analysis": "exits",
+            "outcome": "exit",
+            "population": population,
+            "term": term,
+            "measure": "cumulative_incidence",
+            "unit": "weeks",
+            "time": TIME,
+            "estimate": done / n,
+            "conf_low": np.nan,
+            "conf_high": np.nan,
+            "n_risk": [n, 0.9 * n, 0.5 * n, 0.2 * n, 0.06 * n],
+            "n_events": done,
+        }
+    )
+
+
+def two() -> pd.DataFrame:
+    return pd.concat([curve("work", [0, 10, 30, 50, 60]), curve("job loss", [0, 5, 10, 20, 25])])
+
+
+def words(figure) -> list[str]:  # type: ignore[no-untyped-def]
+    return [text.get_text() for axes in figure.axes for text in axes.texts] + [text.get_text() for text in figure.texts]
+
+
+def test_areas_end_where_fewer_than_ten_are_under_observation() -> None:
+    said = words(incidence(two()))
+    assert "at 15 weeks" in said
+    assert "work 50%" in said
+    assert "still absent 30%" in said
+    assert said.count("c") == 1
+    assert any("c : fewer" in line for line in said)
+    assert incidence_alt_text(two()).endswith("Everyone at 15 weeks: work 50%, job loss 20%, still absent 30%.")
+
+
+def test_an_exit_of_few_people_is_not_shown_apart() -> None:
+    frame = pd.concat([curve("work", [0, 10, 30, 50, 60]), curve("job loss", [0, 1, 1, 3, 3])])
+    said = words(incidence(frame))
+    assert not any(line.startswith("job loss") for line in said)
+    assert "still absent or\nother exit 50%" in said
+    assert "still absent or other exit 50%" in incidence_alt_text(frame)
+    more = pd.concat([frame, curve("retired", [0, 1, 2, 8, 8])])
+    assert "other exits 11%" in words(incidence(more))
+    many = pd.concat([frame, curve("benefit", [0, 2, 9, 15, 20])])
+    assert "other exits 18%" in words(incidence(many))
+
+
+def test_a_group_of_few_is_withheld() -> None:
+    small = curve("a: work", [0, 1, 2, 3, 3], n=8.0)
+    frame = pd.concat([small, curve("b: work", [0, 10, 30, 50, 60])])
+    assert "c : fewer than 10 people" in words(incidence(frame))
+    assert "A: withheld" in incidence_alt_text(frame)
+    few = pd.concat([curve("work", [0, 1, 2, 3, 4]), curve("job loss", [0, 5, 10, 20, 25])])
+    assert "withheld" in incidence_alt_text(few)
+
+
+def test_the_same_bytes_each_time_and_labels_are_used() -> None:
+    assert figure_bytes(incidence(two())) == figure_bytes(incidence(two()))
+    labels = Labels.of(terms={"work": "back at work"})
+    assert "back at work 50%" in incidence_alt_text(two(), labels=labels)
+
+
+def test_what_cannot_be_drawn_is_refused() -> None:
+    with pytest.raises(SpecError, match="nothing to draw"):
+        incidence(two().iloc[:0])
+    with pytest.raises(SpecError, match="choose one analysis"):
+        incidence(pd.concat([two(), two().assign(analysis="other")]))
+    glance = pd.DataFrame({"analysis": ["exits"], "evidence": ["comparison with a norm"]})
+    with pytest.raises(SpecError, match="impact"):
+        incidence(two(), glance, title="Impact on return")
