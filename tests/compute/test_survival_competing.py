@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impactkit.compute.survival.competing import AalenJohansen, aalen_johansen, incidence_limits, standard_error
+from impactkit.compute.survival.cox import cox
 from impactkit.compute.survival.curves import product_limit
 from impactkit.compute.survival.finegray import fine_gray
 from impactkit.compute.survival.gray import gray_test
@@ -208,6 +209,38 @@ def test_influence_is_the_derivative_in_each_weight(data: tuple[np.ndarray, ...]
         high, low = (aalen_johansen(stop, cause, 2, start=start, weights=w) for w in (up, down))
         slope = (high.lost(1, 8.0) - low.lost(1, 8.0)) / (2 * step) * weights[person]
         assert fit.lost_influence(1, 8.0)[person] == pytest.approx(slope, abs=1e-6)
+
+
+@given(made_up())
+def test_fine_gray_weights_are_copies_under_breslow_and_order_does_not_matter(data: tuple[np.ndarray, ...]) -> None:
+    start, stop, cause, weights = data
+    x = np.column_stack([np.sin(np.arange(stop.size)), np.cos(3.0 * np.arange(stop.size))])
+    try:
+        whole = fine_gray(stop, cause, x, start=start, weights=weights, ties="breslow")
+    except NotEstimableError:
+        return
+    if np.abs(whole.coef).max() > 10:  # next to no information: a handful of people, nearly told apart
+        return
+    copies = np.repeat(np.arange(stop.size), weights.astype(int))
+    again = fine_gray(stop[copies], cause[copies], x[copies], start=start[copies], ties="breslow")
+    size = 1.0 + np.abs(whole.coef).max()
+    np.testing.assert_allclose(whole.coef, again.coef, atol=1e-6 * size)
+    summed = np.column_stack([np.bincount(copies, weights=again.influence[:, j]) for j in (0, 1)])
+    np.testing.assert_allclose(whole.influence, summed, atol=1e-6 * np.abs(whole.influence).max())
+    turned = np.arange(stop.size)[::-1]
+    sides = (stop[turned], cause[turned], x[turned])
+    other = fine_gray(*sides, start=start[turned], weights=weights[turned], ties="breslow")
+    np.testing.assert_allclose(other.coef, whole.coef, atol=1e-6 * size)
+
+
+def test_one_cause_is_coxs_model() -> None:
+    frame = people(late=True)
+    stop, start, x = frame["days"].to_numpy(float), frame["entry"].to_numpy(float), frame[["x", "z"]].to_numpy(float)
+    event = frame["cause"].to_numpy() == 1
+    ours = fine_gray(stop, event.astype(int), x, start=start, weights=frame["w"].to_numpy())
+    theirs = cox(stop, event, x, start=start, weights=frame["w"].to_numpy())
+    np.testing.assert_allclose(ours.coef, theirs.coef, rtol=1e-8)
+    np.testing.assert_allclose(ours.vcov, theirs.robust, rtol=1e-8)
 
 
 def test_days_over_seven_stay_tied() -> None:

@@ -185,11 +185,11 @@ class ExitRows:
 
     def _one(self, group: GroupCurves, term: str, measure: str, cause: int, at: float) -> None:
         key = self._key(term, measure, self.unit if measure == "time_lost" else "proportion")
-        reason = group.why_not(at, self.unit)
+        curves = group if measure != "one_minus_survival" else self._alone(group)
+        reason = group.why_not(at, self.unit) or curves.why_not(at, self.unit)
         if reason:
             self._missing(key, reason)
             return
-        curves = group if measure != "one_minus_survival" else self._alone(group)
         place = 1 if measure == "time_lost" else 0
         _, _, value, part = self._targets(cause, "", at)[place]
         spread = self._spread([(group.people, curves.influence(part))])

@@ -304,8 +304,8 @@ def _running(values: Floats) -> Floats:
 
 def _present(first: Integers, last: Integers, weight: Floats, size: int) -> Floats:
     """Sum the weights of those at risk at each time: entered before it, and not gone before it."""
-    change = np.bincount(first, weights=weight, minlength=size + 1) - np.bincount(
-        last, weights=weight, minlength=size + 1
-    )
-    present: Floats = np.cumsum(change)[:size]
+    # still to leave, less still to come: summed from the end, so that small late risk sets keep their digits
+    change = np.bincount(last, weights=weight, minlength=size + 1)
+    change = change - np.bincount(first, weights=weight, minlength=size + 1)
+    present: Floats = np.cumsum(change[::-1])[::-1][1:]
     return present

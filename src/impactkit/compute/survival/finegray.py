@@ -312,7 +312,10 @@ def _maximise(parts: list[_Stratum], p: int) -> tuple[Floats, list[_Moments], in
     for step in range(1, _STEPS + 1):
         score, information = _total([part.score for part in found]), _total([part.information for part in found])
         size = np.sqrt(np.abs(np.diag(information)))
-        if not bool((size > 0).all()) or np.linalg.cond(information / np.outer(size, size)) > 1 / _SINGULAR:
+        if (
+            not bool(np.isfinite(information).all() and (size > 0).all())
+            or np.linalg.cond(information / np.outer(size, size)) > 1 / _SINGULAR
+        ):
             raise NotEstimableError(
                 "the model has no finite maximum: a covariate follows from others, or a value of it never has the exit"
             )
@@ -324,6 +327,8 @@ def _maximise(parts: list[_Stratum], p: int) -> tuple[Floats, list[_Moments], in
             if np.isfinite(after) and after >= before - 1e-12 * abs(before):
                 break
             move = move / 2
+        else:
+            break
         coef, found = coef + move, tried
         if float(np.max(np.abs(move) * scale)) < _CONVERGED * max(1.0, float(np.max(np.abs(coef) * scale))):
             final = np.diag(_total([moments.information for moments in found]))
@@ -336,15 +341,17 @@ def _maximise(parts: list[_Stratum], p: int) -> tuple[Floats, list[_Moments], in
 def _sums(part: _Stratum, values: Floats, away: list[Floats]) -> Floats:
     """Sum values over the risk set at each event time: those under observation, and those gone for other reasons."""
     size = part.time.size
-    change = _binned(part.first, weights=values, minlength=size + 1)
-    change = change - _binned(part.last, weights=values, minlength=size + 1)
-    total = np.cumsum(change)[:size]
+    # still to leave, less still to come: summed from the end, so that small late risk sets keep their digits
+    change = _binned(part.last, weights=values, minlength=size + 1)
+    change = change - _binned(part.first, weights=values, minlength=size + 1)
+    total = np.cumsum(change[::-1])[::-1][1:]
     for gone, extra in zip(part.away, away, strict=True):
         total = total + gone.g * np.cumsum(_binned(gone.since, weights=extra, minlength=size + 1))[:size]
     found: Floats = total
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a step too far is seen in the likelihood
 def _moments(part: _Stratum, coef: Floats) -> _Moments:
     p = coef.size
     eta = part.x @ coef
@@ -371,8 +378,7 @@ def _moments(part: _Stratum, coef: Floats) -> _Moments:
             information[j, k] = (part.share * (second / denominator - mean[:, j] * mean[:, k])).sum()
             information[k, j] = information[j, k]
     own_weight = part.weight[part.event]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loglik = float((own_weight * eta[part.event]).sum() - (part.share * np.log(denominator)).sum())
+    loglik = float((own_weight * eta[part.event]).sum() - (part.share * np.log(denominator)).sum())
     score = own_weight @ tied_x - part.share @ mean
     return _Moments(risk, away, denominator, mean, loglik, score, information)
 
