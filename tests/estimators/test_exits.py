@@ -232,6 +232,24 @@ def test_contradictions_are_one_error_with_counts() -> None:
     assert [any(f"; {count} of" in problem for problem in problems) for count in (1, 2, 3)] == [True] * 3
 
 
+def test_an_exit_on_the_first_day_counts_where_everybody_is_observed_from_it() -> None:
+    data = randomised()
+    data.loc[:29, ["weeks", "exit"]] = [0.0, "work"]
+    result = fit(ARMS, trial(), data)
+    assert result.glance()["n_analysed"].iloc[0] == len(data)
+    curve = result.curve()
+    for arm in ("new", "old"):
+        first = curve[curve["term"] == f"{arm}: work"].iloc[0]
+        own = data[data["arm"] == arm]
+        assert first["time"] == 0.0
+        assert first["n_risk"] == len(own)
+        assert first["estimate"] == pytest.approx((own["weeks"] == 0).mean(), rel=1e-12)
+    clients_too = clients()
+    clients_too.loc[:3, "days"] = clients_too.loc[:3, "entry"]
+    assert fit(EXITS, norm(), clients_too).glance()["n_not_eligible"].iloc[0] == 4
+    assert fit(EXITS.replace(clock="assessment"), norm(), clients_too).glance()["n_not_eligible"].iloc[0] == 0
+
+
 def test_text_of_spaces_is_an_empty_cell() -> None:
     data = clients()
     spaced = data.assign(exit=data["exit"].fillna("  "))

@@ -82,6 +82,9 @@ class CompetingExits(Analysis):
     the rate among those still absent: read them together. Gray's test is given only where everybody is observed from
     the start without weights or clusters, for which it was derived.
 
+    Somebody whose observation begins after time 0 and ends on the day it began was never at risk: left out and
+    counted. Where everybody is observed from time 0, an exit at 0 counts.
+
     A number beyond what the data identify (after the last contact, or after the risk set emptied) is not given.
 
     References

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from impactkit.data import StudyData
     from impactkit.estimators.exits import CompetingExits
 
-__all__ = ["Exits", "read_exits"]
+__all__ = ["FROM_THE_FIRST", "Exits", "read_exits"]
+
+FROM_THE_FIRST = -1.0
+"""Entry of people observed from time 0 on, so that an exit at 0 counts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +30,7 @@ class Exits:
     Parameters
     ----------
     start, stop : ndarray of float64, shape (N,)
-        Observation on (start, stop]; NaN where not known.
+        Observation on (start, stop]; NaN where not known. ``FROM_THE_FIRST`` where observation begins at 0.
     cause : ndarray of int64, shape (N,)
         0 still absent at ``stop``, j the j-th label, -1 not known.
     labels : tuple of str
@@ -78,6 +81,8 @@ def read_exits(spec: CompetingExits, study: StudyData) -> Exits:
             f'`interest="{spec.interest}"` should be one of the exits in column `{spec.exit}`, and is not.'
             f"{did_you_mean(spec.interest, named)} The column has {known}: correct the name"
         )
+    if any(": " in label for label in named):
+        problems.append(f'exits in column `{spec.exit}` should not contain ": ", which separates groups: rename them')
     labels = (spec.interest, *(label for label in named if label != spec.interest))
     place = [labels.index(label) + 1 if label in named else 0 for label in factor.labels]
     cause = np.array([*place, 0], dtype=np.int64)[factor.codes]
@@ -104,7 +109,10 @@ def read_exits(spec: CompetingExits, study: StudyData) -> Exits:
     problems += said
     if problems:
         raise DataError(problems)
-    start, stop = (entry, duration) if spec.clock == "absence" else (np.zeros(study.n), duration - entry)
+    if spec.clock == "absence" and column is not None:
+        start, stop = entry, duration
+    else:  # who left on the very first day was at risk on it
+        start, stop = np.where(np.isnan(entry), np.nan, FROM_THE_FIRST), duration - entry
     start, stop = same_times(start), same_times(stop)
     no_times = np.isnan(start) | np.isnan(stop)
     delayed = bool(np.nanmax(start[included], initial=0.0) > np.nanmin(stop[included], initial=np.inf))

@@ -148,7 +148,9 @@ class ExitRows:
             except NotEstimableError as fault:
                 self._missing(key, str(fault), column="p_value")
                 continue
-            self._append(key, (np.nan, np.nan, float(found.df), float(people.size), np.nan), None)
+            done = np.bincount(codes[exits.cause[people] == cause], minlength=int(codes.max()) + 1)
+            smallest = float(np.minimum(done, np.bincount(codes) - done).min())
+            self._append(key, (np.nan, np.nan, float(found.df), float(people.size), smallest), None)
             self.tests[row] = (found.statistic, float(found.df), found.p_value)
             self._note(key, "", "Gray's test" + ("" if strata is None else " within strata"))
 

@@ -305,7 +305,7 @@ def _running(values: Floats) -> Floats:
 def _present(first: Integers, last: Integers, weight: Floats, size: int) -> Floats:
     """Sum the weights of those at risk at each time: entered before it, and not gone before it."""
     # still to leave, less still to come: summed from the end, so that small late risk sets keep their digits
-    change = np.bincount(last, weights=weight, minlength=size + 1)
-    change = change - np.bincount(first, weights=weight, minlength=size + 1)
+    leave, come = (np.bincount(places, weights=weight, minlength=size + 1) for places in (last, first))
+    change = np.asarray(leave - come, dtype=np.float64)
     present: Floats = np.cumsum(change[::-1])[::-1][1:]
     return present
