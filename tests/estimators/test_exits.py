@@ -152,6 +152,22 @@ def test_grays_test_is_withheld_where_it_was_not_derived() -> None:
     assert result.notes()["reason"].str.contains("Gray's test .* not given").any()
 
 
+def test_groups_that_were_not_randomised_are_not_compared_unadjusted() -> None:
+    data = randomised().assign(age=np.arange(300) % 41, w=1.0 + np.arange(300) % 3)
+    design = ik.ComparisonDesign(unit="id", arm="arm", treated="new", control="old")
+    bare = fit(ARMS, design, data)
+    effects = bare.tidy()["measure"].isin(["difference", "hazard_ratio", "subdistribution_hazard_ratio"])
+    assert bare.tidy().loc[effects, "estimate"].isna().all()
+    assert bare.notes()["reason"].str.contains("nothing adjusts this number").any()
+    assert row(bare, "new: work by 26", "cumulative_incidence")["estimate"] > 0
+    adjusted = fit(ARMS, design.replace(covariates=("age",)), data)
+    assert np.isfinite(row(adjusted, "new", "subdistribution_hazard_ratio")["estimate"])
+    assert np.isnan(row(adjusted, "new: work by 26", "difference")["estimate"])
+    weighted = fit(ARMS, design.replace(weights="w"), data)
+    assert np.isfinite(row(weighted, "new: work by 26", "difference")["estimate"])
+    assert (weighted.glance()["evidence"] == "adjusted comparison").all()
+
+
 def test_a_stratum_without_one_arm_fails_its_rows_only() -> None:
     data = randomised()
     data["seen"] = np.where((data["site"] == "b") & (data["arm"] == "new"), "no", "yes")

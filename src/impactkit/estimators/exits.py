@@ -78,6 +78,8 @@ class CompetingExits(Analysis):
     baseline for each stratum. Weights are sampling weights, and take part in the estimate of the censoring
     distribution too.
 
+    Groups of a :class:`ComparisonDesign` are compared only under its weights, or by the regressions with covariates.
+
     Fine and Gray's model says how a characteristic moves cumulative incidence, the cause-specific model how it moves
     the rate among those still absent: read them together. Gray's test is given only where everybody is observed from
     the start without weights or clusters, for which it was derived.

@@ -77,6 +77,7 @@ def fit_models(
     weights = None if exits.weights is None else exits.weights[people]
     start = exits.start[people] if exits.delayed else None
     cause, stop = exits.cause[people], exits.stop[people]
+    names = (*arms, *read.names)
     empty = np.zeros(0)
     fits: list[Fit] = []
     try:
@@ -85,14 +86,14 @@ def fit_models(
     except NotEstimableError as fault:
         fits.append(("subdistribution_hazard_ratio", empty, empty, str(fault)))
     try:
-        specific = cox(stop, cause == 1, x, start=exits.start[people], strata=own, weights=weights)
+        specific = cox(stop, cause == 1, x, start=exits.start[people], strata=own, weights=weights, names=names)
         fault_said = "" if specific.converged else "some value of a covariate never, or alone, has the exit"
         fits.append(("hazard_ratio", specific.coef, specific.influence, fault_said))
     except NotEstimableError as fault:
         fits.append(("hazard_ratio", empty, empty, str(fault)))
     done = int((cause == 1).sum())
     return Models(
-        names=(*arms, *read.names),
+        names=names,
         people=people,
         fits=tuple(fits),
         left_out=int(member.sum()) - people.size,

@@ -92,6 +92,7 @@ class ExitRows:
                 for term, unit, value, part in self._targets(cause, label, horizon):
                     key = self._key(f"{group.label}: {term}", "difference", unit)
                     reason = group.why_not(horizon, self.unit) or control.why_not(horizon, self.unit)
+                    reason = reason or self._unadjusted()
                     if reason:
                         self._missing(key, reason)
                         continue
@@ -101,6 +102,15 @@ class ExitRows:
                     smallest = min(count for side, _ in sides for count in side.count(cause, horizon))
                     n = float(sum(side.people.size for side, _ in sides))
                     self._add(key, estimate, spread, n, smallest)
+
+    def _unadjusted(self, covariates: tuple[str, ...] = ()) -> str:
+        """Say why groups that nobody randomised cannot be compared as they are; empty when they can."""
+        if not isinstance(self.study.design, ComparisonDesign) or self.exits.weights is not None or covariates:
+            return ""
+        return (
+            "groups were not randomised and nothing adjusts this number: declare weights in the design, or read "
+            "the regressions with covariates"
+        )
 
     def _targets(self, cause: int, label: str, at: float) -> list[tuple[str, str, Any, Part]]:
         return [
@@ -162,7 +172,9 @@ class ExitRows:
         models = fit_models(self.exits, self.study, member, covariates, arms, strata)
         if models.left_out:
             self._remark(f"{models.left_out:,} people without every covariate are left out of the regressions")
+        unadjusted = self._unadjusted(covariates)
         for measure, coef, influence, fault in models.fits:
+            fault = fault or unadjusted
             for place, name in enumerate(models.names):
                 key = self._key(name, measure, "ratio")
                 if fault:
@@ -344,7 +356,8 @@ class ExitRows:
         own = None if exits.weights is None else exits.weights[member]
         arms = self.compares
         if isinstance(study.design, ComparisonDesign) and self.compares:
-            self._remark("groups were not randomised: curves and differences are not adjusted for characteristics")
+            by = "are adjusted by the design's weights alone" if exits.weights is not None else "are as observed"
+            self._remark(f"groups were not randomised: curves {by}, covariates enter the regressions only")
         self.glances.append(
             {
                 "analysis": spec.name,
