@@ -26,6 +26,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "fit_note_norms": ("impactkit.estimators.norms", "FitNoteNorms"),
     "fit_note_audit": ("impactkit.estimators.fit_note_audit", "FitNoteAudit"),
     "norm_comparison": ("impactkit.estimators.norm_comparison", "NormComparison"),
+    "competing_exits": ("impactkit.estimators.exits", "CompetingExits"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

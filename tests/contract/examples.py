@@ -96,6 +96,19 @@ _ENTRIES = (
 )
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "competing_exits": (
+        Example(
+            "arms",
+            lambda declared: (
+                ik.CompetingExits(
+                    name=TARGET, exit="exit", duration="weeks_off", horizon=16.0, times=(8.0, 16.0), covariates=("age",)
+                ),
+            ),
+            misspelt=ik.CompetingExits(name=TARGET, exit="exit", duration="weeks_of", horizon=16.0),
+            meant="weeks_off",
+            not_moments=("IPS", "age"),  # Efron's ties tell two people from one of weight two
+        ),
+    ),
     "intent_to_treat": (
         Example(
             "plain",

@@ -67,10 +67,13 @@ def tables(clients: int = 150, episodes: int = 900, seed: int = 11) -> dict[str,
             "entry": entry[kept],
             "absent": np.minimum(whole[kept], last),
             "returned": returned,
-            "exit": np.where(back, rng.choice(["work", "job loss"], clients, p=[0.85, 0.15]), ""),
+            "exit": rng.choice(["work", "job loss"], clients, p=[0.85, 0.15]),
             "w": rng.uniform(0.5, 3, clients).round(3),
         }
     )
+    # the draw above says who would lose the job; "work" is for those who came back, and nobody else
+    lost = (people["exit"] == "job loss") & ~back
+    people["exit"] = np.where(back, "work", np.where(lost | (~back & (rng.random(clients) < 0.25)), "job loss", ""))
     return {"people": people, "episodes": controls}
 
 

@@ -65,8 +65,25 @@ def people(n: int = 192, seed: int = 20) -> pd.DataFrame:
             "enrolled": np.where(treated, np.arange(n) % 4 > 0, np.arange(n) % 9 == 0).astype(int),
             "twice": rng.integers(1, 3, n),
             "earned": np.where(rng.random(n) < 0.3, 0.0, rng.lognormal(9 + 0.2 * treated, 0.6, n).round()),
+            **_exits(rng, treated, site),
         }
     )
+
+
+def _exits(rng: np.random.Generator, treated: np.ndarray, site: np.ndarray) -> dict[str, np.ndarray]:
+    """Give whole weeks off work until an exit or the last contact, and which exit it was."""
+    n = treated.size
+    times = np.column_stack(
+        [
+            rng.uniform(20, 60, n),
+            rng.exponential(30 - 8 * treated + 4 * (site == "south")),
+            rng.exponential(80, n),
+        ]
+    )
+    return {
+        "weeks_off": np.ceil(times.min(axis=1)),
+        "exit": np.array([None, "work", "job loss"], dtype=object)[times.argmin(axis=1)],
+    }
 
 
 def design(*features: str, **options: Any) -> ik.TrialDesign:

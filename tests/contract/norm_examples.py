@@ -120,4 +120,27 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
         Example("against the norm", lambda declared: (ik.CoxRegression(name=TARGET, against_norm=True),)),
     ),
+    "competing_exits": (
+        Example(
+            "since absence began",
+            lambda declared: (
+                ik.CompetingExits(name=TARGET, exit="exit", horizon=120.0, times=(60.0, 120.0), start=14.0),
+            ),
+            misspelt=ik.CompetingExits(name=TARGET, exit="exti", horizon=120.0),
+            meant="exit",
+        ),
+        Example(
+            "since assessment with covariates",
+            lambda declared: (
+                ik.CompetingExits(
+                    name=TARGET,
+                    exit="exit",
+                    horizon=60.0,
+                    clock="assessment",
+                    by="referred_by",
+                    covariates=("age", "sex"),
+                ),
+            ),
+        ),
+    ),
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.cox import CoxRegression
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.exits import CompetingExits
     from impactkit.estimators.fit_note_audit import FitNoteAudit
     from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
@@ -32,6 +33,7 @@ __all__ = [
     "Balance",
     "BinaryEffect",
     "Combination",
+    "CompetingExits",
     "ComplierEffect",
     "CoxRegression",
     "CrossTab",
@@ -55,6 +57,7 @@ _HOMES = {
     "Balance": "balance",
     "BinaryEffect": "binary",
     "Combination": "combination",
+    "CompetingExits": "exits",
     "ComplierEffect": "complier",
     "CoxRegression": "cox",
     "CrossTab": "crosstab",
