@@ -86,11 +86,11 @@ exact("entry", Surv(entry, apart, event) ~ factor(group))
 exact("entry_strata", Surv(entry, apart, event) ~ factor(group) + strata(site))
 # robust: score residuals of a Cox model held at no effect (Breslow ties), squared within practice
 robust <- function(label, f, weights, cluster) {
-  d$load <- weights
-  m <- coxph(f, d, ties = "breslow", weights = load, init = c(0, 0), iter.max = 0, control = coxph.control(iter.max = 0))
+  d$caseload <<- weights
+  m <- coxph(f, d, ties = "breslow", weights = caseload, init = c(0, 0), iter.max = 0, control = coxph.control(iter.max = 0))
   u <- residuals(m, type = "score", weighted = TRUE)
-  if (!is.null(cluster)) { g <- length(unique(cluster)); u <- rowsum(u, cluster) * sqrt(g / (g - 1)) }
   s <- colSums(u)
+  if (!is.null(cluster)) { g <- length(unique(cluster)); u <- rowsum(u, cluster) * sqrt(g / (g - 1)) }
   tests <<- put(tests, case = label, statistic = drop(s %*% solve(t(u) %*% u) %*% s), df = 2, o1 = NA, e1 = NA, v1 = NA)
 }
 ones <- rep(1, nrow(d))
@@ -99,7 +99,7 @@ robust("robust_weighted_entry", Surv(entry, stop, event) ~ factor(group) + strat
 robust("robust_clustered", Surv(entry, stop, event) ~ factor(group), d$w, d$practice)
 save <- function(list, file) {
   frame <- do.call(rbind, list)
-  for (name in names(frame)) if (is.numeric(frame[[name]])) frame[[name]] <- ifelse(is.na(frame[[name]]), "", formatC(frame[[name]], digits = 17, format = "g"))
+  for (name in names(frame)) if (is.numeric(frame[[name]])) frame[[name]] <- ifelse(is.na(frame[[name]]), "", trimws(formatC(frame[[name]], digits = 17, format = "g")))
   write.csv(frame, file, row.names = FALSE, quote = FALSE)
 }
 save(curves, "curves.csv"); save(quantiles, "quantiles.csv"); save(tests, "tests.csv"); save(rmst, "rmst.csv")
