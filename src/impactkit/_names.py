@@ -12,6 +12,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "odds_ratios": ("impactkit.estimators.odds_ratios", "OddsRatios"),
     "complier_effect": ("impactkit.estimators.complier", "ComplierEffect"),
     "take_up": ("impactkit.estimators.takeup", "TakeUp"),
+    "cox_regression": ("impactkit.estimators.cox", "CoxRegression"),
     "attrition": ("impactkit.estimators.attrition", "Attrition"),
     "cross_tab": ("impactkit.estimators.crosstab", "CrossTab"),
     "balance": ("impactkit.estimators.balance", "Balance"),

@@ -185,6 +185,29 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             ),
         ),
     ),
+    "cox_regression": (
+        Example(
+            "breslow",
+            lambda declared: (
+                ik.CoxRegression(
+                    name=TARGET, duration="weeks", event="worked", covariates=("arm", "age", "sex"), ties="breslow"
+                ),
+            ),
+            misspelt=ik.CoxRegression(name=TARGET, duration="weeks", event="worked", covariates=("agee",)),
+            meant="age",
+            evidence="adjusted comparison",
+        ),
+        Example(
+            "efron",
+            lambda declared: (
+                ik.CoxRegression(
+                    name=TARGET, duration="weeks", event="worked", covariates=("arm", "group"), strata_by=("sex",)
+                ),
+            ),
+            counts_people=True,
+            evidence="adjusted comparison",
+        ),
+    ),
     "odds_ratios": (
         Example(
             "categories",

@@ -58,4 +58,16 @@ class Example:
         return design(*self.honoured)
 
 
-EXAMPLES: dict[str, tuple[Example, ...]] = {}
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "cox_regression": (
+        Example(
+            "by characteristic",
+            lambda declared: (
+                ik.CoxRegression(name=TARGET, covariates=("sex", "age", "referred_by"), strata_by=("diagnosis",)),
+            ),
+            misspelt=ik.CoxRegression(name=TARGET, covariates=("sx",)),
+            meant="sex",
+        ),
+        Example("against the norm", lambda declared: (ik.CoxRegression(name=TARGET, against_norm=True),)),
+    ),
+}

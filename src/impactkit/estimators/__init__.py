@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.binary import BinaryEffect
     from impactkit.estimators.combination import Combination
     from impactkit.estimators.complier import ComplierEffect
+    from impactkit.estimators.cox import CoxRegression
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
     from impactkit.estimators.flow import Flow
@@ -29,6 +30,7 @@ __all__ = [
     "BinaryEffect",
     "Combination",
     "ComplierEffect",
+    "CoxRegression",
     "CrossTab",
     "Flow",
     "IntentToTreat",
@@ -48,6 +50,7 @@ _HOMES = {
     "BinaryEffect": "binary",
     "Combination": "combination",
     "ComplierEffect": "complier",
+    "CoxRegression": "cox",
     "CrossTab": "crosstab",
     "Flow": "flow",
     "IntentToTreat": "itt",

@@ -76,6 +76,7 @@ MEASURES: dict[str, Measure] = {
         Measure("likelihood_ratio", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("wald_f", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("fisher_exact", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("proportional_hazards", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("family_test", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("trend", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("omnibus_f", is_effect=False, is_test=True, null=_NO_NULL),
