@@ -55,7 +55,9 @@ if TYPE_CHECKING:
         Power,
         StandardisedEffect,
         Subgroups,
+        SurvivalCurves,
         TakeUp,
+        TimeToWork,
     )
     from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
@@ -111,7 +113,9 @@ __all__ = [
     "StandardisedEffect",
     "StudyData",
     "Subgroups",
+    "SurvivalCurves",
     "TakeUp",
+    "TimeToWork",
     "TrialDesign",
     "__version__",
 ]

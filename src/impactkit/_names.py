@@ -23,6 +23,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
     "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
     "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
+    "survival_curves": ("impactkit.estimators.survival_curves", "SurvivalCurves"),
+    "time_to_work": ("impactkit.estimators.time_to_work", "TimeToWork"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

@@ -221,7 +221,7 @@ def test_robust_error_is_that_of_the_influence_values(drawn):
 
 @given(people)
 def test_a_record_cut_in_two_changes_nothing(drawn):
-    start, stop, event, weight = arrays(drawn)
+    start, stop, event, _ = arrays(drawn)
     group = np.arange(stop.size) % 2
     cut = (start + stop) / 2 + 0.25
     ok = cut < stop

@@ -225,9 +225,7 @@ def _places(
     return leaving, entering, own
 
 
-def _summed(
-    curve: ProductLimit, share: Floats, stop: Floats, event: NDArray[np.bool_], start: Floats | None
-) -> Floats:
+def _summed(curve: ProductLimit, share: Floats, stop: Floats, event: NDArray[np.bool_], start: Floats | None) -> Floats:
     leaving, entering, own = _places(curve, stop, event, start)
     total = np.concatenate([[0.0], np.cumsum(share * curve.hazard)])
     values = total[leaving] - total[entering]
