@@ -124,8 +124,9 @@ def test_a_risk_set_that_collapses_early_is_said_with_the_time():
 def test_bad_times_are_one_error_with_counts():
     frame = people()
     frame.loc[:2, "entry"] = 10_000
+    time = ik.TimeToWork(name="t", duration="stop", event="event", entry="entry", horizon=40)
     with pytest.raises(DataError, match="3 rows"):
-        fit(frame, design())
+        ik.Evaluation(design(), frame, [time]).fit(seed=1, strict=True)
     with pytest.raises(SpecError, match="before the horizon"):
         ik.TimeToWork(name="t", duration="a", event="b", horizon=5, entry="e", clock="onset", since=9)
     with pytest.raises(SpecError, match="needs `entry`"):

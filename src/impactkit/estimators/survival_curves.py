@@ -394,7 +394,7 @@ class _Rows:
                 "clusters": clusters,
                 "missing_rule": "complete cases",
                 "weights": (None if weights is None else study.design.weights_of(self.column.spec)) or "none",
-                "effective_n": effective_n(weights, count(member)),
+                "effective_n": effective_n(weights, int(count(member))),
                 "conf_level": spec.conf_level,
                 "design_df": float("inf") if clusters is None else clusters - 1.0,
                 "independence_assumed": False,

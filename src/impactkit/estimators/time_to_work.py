@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from impactkit.analysis import HC2, Analysis, ConfLevel, Inference, Linearised, choose_inference
+from impactkit.analysis import Analysis, ConfLevel, Inference, Linearised, choose_inference
 from impactkit.design import ComparisonDesign, Design
 from impactkit.errors import RefusalError
 from impactkit.estimators.durations import Clock, read_spells
@@ -198,7 +198,7 @@ class TimeToWork(Analysis):
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
         """Estimate every population."""
-        inference = choose_inference(self.inference or None, study.design, f'TimeToWork "{self.name}"') or HC2()
+        inference = choose_inference(self.inference, study.design, f'TimeToWork "{self.name}"')
         spells = read_spells(
             study,
             duration=self.duration,

@@ -146,7 +146,7 @@ def robust_error(
     coefficients are running sums: O(n log n) for all times, whatever the number of groups.
     """
     if hazard:
-        share = 1.0 / curve.at_risk
+        share: Floats = 1.0 / curve.at_risk
     else:
         share = np.zeros(curve.time.size)
         open_ = ~curve.emptied
@@ -177,7 +177,7 @@ def robust_error(
     place = felt[order]
 
     def running(change: Floats) -> Floats:
-        summed: Floats = np.cumsum(np.bincount(place, weights=change, minlength=k))[:k]
+        summed: Floats = np.cumsum(np.bincount(place, weights=change, minlength=k), dtype=np.float64)[:k]
         return summed
 
     level_now = total[1:]
@@ -228,6 +228,6 @@ def _places(
 def _summed(curve: ProductLimit, share: Floats, stop: Floats, event: NDArray[np.bool_], start: Floats | None) -> Floats:
     leaving, entering, own = _places(curve, stop, event, start)
     total = np.concatenate([[0.0], np.cumsum(share * curve.hazard)])
-    values = total[leaving] - total[entering]
+    values: Floats = total[leaving] - total[entering]
     values[own] -= share[leaving[own] - 1]
     return values

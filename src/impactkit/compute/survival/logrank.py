@@ -131,8 +131,9 @@ def log_rank(
         if clusters is not None:
             codes = np.unique(clusters, return_inverse=True)[1]
             many = int(codes.max(initial=-1)) + 1
-            scores = np.stack([np.bincount(codes, weights=column, minlength=many) for column in scores.T]).T
-            scores = scores * np.sqrt(many / max(many - 1, 1))
+            sums = np.zeros((many, size))
+            np.add.at(sums, codes, scores)
+            scores = sums * np.sqrt(many / max(many - 1, 1))
         variance = scores.T @ scores
     statistic, df = _quadratic(observed - expected, variance)
     p_value = float(chdtrc(df, statistic)) if df else float("nan")
@@ -173,11 +174,11 @@ class _Stratum:
         days = whole(stop)
         if days is not None:
             seen = np.bincount(days[self.event], minlength=int(days.max()) + 1) > 0
-            rank = np.cumsum(seen)
-            self.leaving = rank[days]
+            rank: NDArray[np.intp] = np.cumsum(seen, dtype=np.intp)
+            self.leaving: NDArray[np.intp] = rank[days]
             self.k = int(rank[-1])
             if start is None:
-                self.entering = None
+                self.entering: NDArray[np.intp] | None = None
                 return
             first = whole(np.maximum(start, 0.0))
             if first is not None:
