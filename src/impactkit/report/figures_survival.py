@@ -158,7 +158,7 @@ def survival_alt_text(
         share = decimal_text(float(line.level[-1]), 0, scale=100)
         parts.append(f"{line.label}: {middle}, {share}% left at {chosen.number(float(line.time[-1]), unit, 'median')}")
     norm = f" A grey band shows the norm ({', '.join(line.label for line in norms)})." if norms else ""
-    return f"Share still without the event by time in {unit}, {_heading(about, named)}. {'; '.join(parts)}.{norm}"
+    return f"{_heading(about, named)}, in {unit}. {'; '.join(parts)}.{norm}"
 
 
 def _lines(
@@ -186,7 +186,12 @@ def _lines(
 
 def _heading(about: tuple[str, str, str], labels: Labels) -> str:
     _, outcome, population = about
-    return ", ".join([labels.outcome(outcome), *([labels.population(population)] if population != "all" else [])])
+    return ", ".join(
+        [
+            f"Not yet returned, by time: {labels.outcome(outcome)}",
+            *([labels.population(population)] if population != "all" else []),
+        ]
+    )
 
 
 def _notes(
