@@ -34,8 +34,11 @@ CASES: dict[str, tuple[str, str, int]] = {  # name: module, function, repeats
     "million": ("benchmarks.cases.trial", "million", 5),
     "clusters": ("benchmarks.cases.clusters", "case", 15),
     "stepdown": ("benchmarks.cases.stepdown", "case", 3),
+    "kaplan-meier": ("benchmarks.cases.survival", "case", 9),
+    "log-rank": ("benchmarks.cases.survival", "between_groups", 5),
+    "restricted-mean": ("benchmarks.cases.survival", "rmst_case", 5),
 }
-PACKAGES = ("impactkit", "numpy", "pandas", "statsmodels", "linearmodels", "lifelines", "pyfixest")
+PACKAGES = ("impactkit", "numpy", "pandas", "statsmodels", "linearmodels", "lifelines", "scikit-survival", "pyfixest")
 ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "BLIS", "NUMEXPR", "NUMBA", "RAYON")
 } | {"POLARS_MAX_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}

@@ -18,7 +18,7 @@ from _simulate import Target, Trial, simulate
 
 import impactkit as ik
 
-HORIZON = 16.0
+HORIZON = 13.0
 CUT = -0.3  # of the mean log absence, where there is an effect
 SPREAD, MIDDLE = 0.9, 2.4
 PULL = 0.3  # spread between clusters
@@ -55,8 +55,8 @@ def plain(effect):
 def stratified(effect):
     def draw(rng):
         site = (np.arange(480) < 180).astype(int)
-        arm = np.concatenate([rng.permutation(180) < 60, rng.permutation(300) < 180]).astype(int)
-        times = rng.lognormal(MIDDLE - 0.5 * site + effect * arm, SPREAD)
+        arm = np.concatenate([rng.permutation(180) < 90, rng.permutation(300) < 180]).astype(int)
+        times = rng.lognormal(MIDDLE - 0.2 * site + effect * arm, SPREAD)
         return followed(rng, times, arm, site=np.where(site == 1, "north", "south"))
 
     return draw
@@ -103,15 +103,15 @@ def trials(replications: int):
             name, declared, draw, (analysis.replace(**options),), tuple(targets), n, clusters, "100%", replications
         )
 
-    sites = (180 * gap(CUT, MIDDLE - 0.5) + 300 * gap(CUT)) / 480
+    sites = (180 * gap(CUT, MIDDLE - 0.2) + 300 * gap(CUT)) / 480
     wide = float(np.hypot(SPREAD, PULL))
     covariate = float(np.hypot(0.7, 0.6))
     by_site, by_practice = base.replace(strata="site"), base.replace(clusters="practice")
     return [
         made("no effect", base, plain(0.0), "70 + 130", 0.0),
         made("shorter", base, plain(CUT), "70 + 130", gap(CUT)),
-        made("strata, no effect", by_site, stratified(0.0), "240 + 240", 0.0),
-        made("strata, shorter", by_site, stratified(CUT), "240 + 240", sites),
+        made("strata, no effect", by_site, stratified(0.0), "270 + 210", 0.0),
+        made("strata, shorter", by_site, stratified(CUT), "270 + 210", sites),
         made("clusters, no effect", by_practice, clustered(0.0), "about 240", 0.0, clusters="24"),
         made("clusters, shorter", by_practice, clustered(CUT), "about 240", gap(CUT, spread=wide), clusters="24"),
         made("covariate, no effect", base, prognostic(0.0), "100 + 100", 0.0, covariates=("x",)),
