@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import impactkit as ik
-from impactkit.errors import DataError, SpecError
+from impactkit.errors import AnalysisError, SpecError
 
 FOLDER = Path(__file__).parents[1] / "reference" / "survival"
 DATA = pd.read_csv(FOLDER / "absences.csv")
@@ -125,7 +125,7 @@ def test_bad_times_are_one_error_with_counts():
     frame = people()
     frame.loc[:2, "entry"] = 10_000
     time = ik.TimeToWork(name="t", duration="stop", event="event", entry="entry", horizon=40)
-    with pytest.raises(DataError, match="3 rows"):
+    with pytest.raises(AnalysisError, match="3 rows"):
         ik.Evaluation(design(), frame, [time]).fit(seed=1, strict=True)
     with pytest.raises(SpecError, match="before the horizon"):
         ik.TimeToWork(name="t", duration="a", event="b", horizon=5, entry="e", clock="onset", since=9)

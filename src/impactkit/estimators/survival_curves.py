@@ -103,11 +103,11 @@ class SurvivalCurves(Analysis):
     >>> result = ik.Evaluation(design, people, [curves]).fit(seed=1)
     >>> result.tidy()[["term", "measure", "estimate", "conf_low"]].round(2)
                       term         measure  estimate  conf_low
-    0             everyone          median     14.00      5.00
-    1             everyone  lower_quartile      9.00      5.00
-    2             everyone  upper_quartile       NaN     12.00
-    3             everyone            rmst     12.36      9.46
-    4  everyone at 8 weeks        survival      0.73      0.28
+    0             everyone          median     12.00      5.00
+    1             everyone  lower_quartile      8.00      5.00
+    2             everyone  upper_quartile     16.00      9.00
+    3             everyone            rmst     11.67      8.79
+    4  everyone at 8 weeks        survival      0.71      0.27
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"strata", "clusters", "weights", "populations"})

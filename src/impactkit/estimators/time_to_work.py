@@ -111,8 +111,8 @@ class TimeToWork(Analysis):
     >>> result = ik.Evaluation(design, people, [time]).fit(seed=1)
     >>> result.tidy()[["term", "measure", "estimate", "n"]].round(2)
                term       measure  estimate     n
-    0       support    difference     -3.28  12.0
-    1       support    rmst_ratio      0.73  12.0
+    0       support    difference     -3.33  12.0
+    1       support    rmst_ratio      0.72  12.0
     2       support  hazard_ratio      1.84  12.0
     3  control_mean          mean     12.00   6.0
     """
