@@ -37,8 +37,14 @@ CASES: dict[str, tuple[str, str, int]] = {  # name: module, function, repeats
     "kaplan-meier": ("benchmarks.cases.survival", "case", 9),
     "log-rank": ("benchmarks.cases.survival", "between_groups", 5),
     "restricted-mean": ("benchmarks.cases.survival", "rmst_case", 5),
+    "cox": ("benchmarks.cases.cox", "case", 5),
+    "cox_late": ("benchmarks.cases.cox", "late", 5),
+    "cox_large": ("benchmarks.cases.cox", "large", 3),
+    "cox_large_late": ("benchmarks.cases.cox", "large_late", 3),
+    "cox_robust": ("benchmarks.cases.cox", "robust", 3),
+    "cox_million": ("benchmarks.cases.cox", "million", 3),
 }
-PACKAGES = ("impactkit", "numpy", "pandas", "statsmodels", "linearmodels", "lifelines", "scikit-survival", "pyfixest")
+PACKAGES = ("impactkit", "numpy", "pandas", "statsmodels", "linearmodels", "lifelines", "pyfixest", "scikit-survival")
 ONE_THREAD = {
     f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "BLIS", "NUMEXPR", "NUMBA", "RAYON")
 } | {"POLARS_MAX_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL: dict[str, tuple[int, ...]] = {"batch": (600,), "trial": (300,), "clusters": (400, 40), "kaplan-meier": (900,)}
+SMALL: dict[str, tuple[int, ...]] = {
+    "batch": (600,),
+    "trial": (300,),
+    "clusters": (400, 40),
+    "cox": (400,),
+    "cox_robust": (300,),
+    "kaplan-meier": (900,),
+}
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impactkit.compute.survival.cox import CoxFit, cox
+from impactkit.compute.survival.cox import CoxFit, cox, sums_by
 from impactkit.compute.survival.cox_checks import baseline, proportional_hazards, scaled_schoenfeld, schoenfeld
+from impactkit.compute.survival.cox_jackknife import without_each_cluster
 from impactkit.errors import DataError, NotEstimableError
 
 HERE = Path(__file__).parents[1] / "reference" / "cox"
@@ -146,6 +147,16 @@ def test_a_weight_is_a_number_of_people_under_breslow(seed: int) -> None:
     np.testing.assert_allclose(weighted.robust, repeated.robust, rtol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_the_unit_of_weights_makes_no_difference_to_robust_errors(scale: float) -> None:
+    whole = arguments("efron-late-weighted-strata")
+    plain, scaled = cox(**whole), cox(**whole | {"weights": whole["weights"] * scale})
+    assert scaled.converged
+    np.testing.assert_allclose(scaled.coef, plain.coef, rtol=1e-10)
+    np.testing.assert_allclose(scaled.robust, plain.robust, rtol=1e-9, atol=1e-16)
+    np.testing.assert_allclose(scaled.vcov * scale, plain.vcov, rtol=1e-9, atol=1e-16)
+
+
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_entry_before_every_event_is_no_entry(ties: str) -> None:
     stop = arguments("efron")["stop"]
@@ -237,6 +248,18 @@ def test_a_rare_level_without_events_is_monotone() -> None:
     assert found.diverging.tolist() == [0, -1]
 
 
+def test_one_event_among_a_few_of_very_many_is_finite() -> None:
+    rng = np.random.default_rng(3)
+    n = 100_000
+    stop, event = rng.integers(1, 365, n).astype(float), rng.random(n) < 0.5
+    rare = np.arange(n) < 6
+    stop[:6], event[:6] = [360.0, 362, 363, 363, 362, 364], [True, False, False, False, False, False]
+    found = cox(stop, event, np.column_stack([rng.normal(size=n), rare]))
+    assert found.converged
+    assert -4.0 < found.coef[1] < -0.5
+    assert 0.9 < np.sqrt(found.vcov[1, 1]) < 1.1
+
+
 def test_a_strong_effect_is_not_taken_for_an_infinite_one() -> None:
     rng = np.random.default_rng(5)
     group = np.arange(4000) % 2
@@ -268,3 +291,39 @@ def test_bad_input_is_one_error_with_counts() -> None:
         cox(**whole | {"stop": np.where(np.arange(346) < 1, np.nan, whole["stop"])})
     with pytest.raises(NotEstimableError, match="nobody has the event"):
         cox(**whole | {"event": np.zeros(346, dtype=bool)})
+
+
+def test_leaving_out_each_cluster() -> None:
+    whole = arguments("efron-late-weighted-strata")
+    found, clusters = cox(**whole), whole["clusters"]
+
+    def refit(keep: np.ndarray) -> CoxFit:
+        return cox(**{name: value[keep] if isinstance(value, np.ndarray) else value for name, value in whole.items()})
+
+    sums = sums_by(without_each_cluster(found, refit, clusters), clusters)
+    others = np.array([refit(clusters != code).coef for code in np.unique(clusters)])
+    count = len(others)
+    np.testing.assert_allclose(sums, np.sqrt((count - 1) / count) * (found.coef - others), rtol=1e-8, atol=1e-12)
+
+
+def test_the_robust_test_of_proportional_hazards_is_near_the_other_without_clusters() -> None:
+    rng = np.random.default_rng(6)
+    n = 20_000
+    x = rng.normal(size=(n, 2))
+    stop = np.ceil(60 * rng.exponential(np.exp(-0.4 * x[:, 0])))
+    event = stop <= 120
+    stop = np.minimum(stop, 120.0)
+    found = cox(stop, event, x)
+    plain, robust = (proportional_hazards(found, stop, event, robust=way) for way in (False, True))
+    np.testing.assert_allclose(robust.statistic, plain.statistic, rtol=0.05)
+    assert robust.overall[0] == pytest.approx(plain.overall[0], rel=0.05)
+
+
+def test_nothing_is_changed_and_numbers_may_come_in_any_layout() -> None:
+    whole = arguments("efron-late-weighted")
+    before = {name: value.copy() for name, value in whole.items() if isinstance(value, np.ndarray)}
+    first = cox(**whole)
+    fortran = cox(**whole | {"x": np.asfortranarray(whole["x"]), "event": whole["event"].astype(int)})
+    np.testing.assert_allclose(fortran.coef, first.coef, rtol=1e-12)
+    for name, value in before.items():
+        np.testing.assert_array_equal(whole[name], value)

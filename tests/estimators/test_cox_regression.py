@@ -22,9 +22,12 @@ NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "statistic", "p_val
 CASES: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "robust": ((), {}),
     "model": ((), {"inference": "model"}),
-    "clustered": (("clusters", "weights"), {}),
-    "norm": ((), {"against_norm": True}),
-    "norm-clustered": (("clusters", "weights"), {"against_norm": True}),
+    "clustered": (("clusters", "weights"), {"cluster_errors": "sandwich"}),
+    "jackknife": (("clusters", "weights"), {}),
+    "norm": ((), {"against_norm": True, "cluster_errors": "sandwich"}),
+    "norm-jackknife": ((), {"against_norm": True}),
+    "norm-clustered": (("clusters", "weights"), {"against_norm": True, "cluster_errors": "sandwich"}),
+    "norm-clustered-jackknife": (("clusters", "weights"), {"against_norm": True}),
 }
 BY_CHARACTERISTIC = {"covariates": ("sex", "age", "referred_by"), "strata_by": ("diagnosis",)}
 
@@ -51,7 +54,7 @@ def test_the_reference_category_is_one_and_says_so() -> None:
     result = fit(reference=(("sex", "woman"),))
     row = result.tidy().set_index("term").loc["sex[woman]"]
     assert row["estimate"] == 1.0
-    assert (result.notes().set_index("term").loc["sex[woman]", "reason"]).startswith("reference category")
+    assert (result.notes().set_index("term").loc["sex[woman]", "reason"]).str.startswith("reference category").all()
     other = fit().tidy().set_index("term")
     assert result.tidy().set_index("term").loc["sex[man]", "estimate"] == pytest.approx(
         1.0 / other.loc["sex[woman]", "estimate"], rel=1e-9
@@ -156,3 +159,28 @@ def test_an_arm_allocated_at_random_is_said_to_be_an_effect() -> None:
     assert result.tidy()["term"].iloc[0] == "sex[woman]"
     assert result.notes()["reason"].str.contains("was allocated at random").any()
     assert result.glance()["evidence"].iloc[0] == "adjusted comparison"
+
+
+def test_the_table_of_hazard_ratios() -> None:
+    from impactkit.report.tables_cox import hazard_ratios_table
+
+    analyses = [ik.CoxRegression(name="who", **BY_CHARACTERISTIC), ik.CoxRegression(name="norm", against_norm=True)]
+    result = ik.Evaluation(design(), tables(), analyses).fit(seed=1, strict=True)
+    table = hazard_ratios_table(result.tidy(), result.glance(), result.notes())
+    heads = [group.label for group in table.groups]
+    assert heads == ["Sex", "Age", "Referred by", "Programme", "Proportional hazards, P value of the test"]
+    assert [row.label for row in table.groups[0].rows] == ["man", "woman"]
+    assert table.groups[0].rows[0].cells[0].text == "1"
+    assert not any("no reason was recorded" in note for note in table.notes)
+    with pytest.raises(SpecError, match="add a CoxRegression"):
+        hazard_ratios_table(result.tidy(), result.glance().assign(kind="odds_ratios"))
+
+
+def test_nobody_returned() -> None:
+    data = tables()
+    data["people"]["returned"] = 0.0
+    for options in ({}, {"against_norm": True}):
+        result = fit((), data, **options)
+        assert result.tidy()["p_value"].isna().all()
+        said = result.notes()["reason"]
+        assert said.str.contains("nobody has the event|no client returned").any()

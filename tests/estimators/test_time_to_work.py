@@ -68,7 +68,7 @@ def test_the_stratified_difference_weighs_strata_by_size():
 )
 def test_hazard_ratios_and_robust_errors_are_those_of_r(case, declared, options, factor):
     one = row(fit(people(), design(**declared), **options), "hazard_ratio")
-    if factor is None:
+    if factor is None:  # the sandwich: with few clusters the jackknife is reported instead
         groups = people()["practice"].nunique()
         factor = np.sqrt(groups / (groups - 1))
         assert one["df"] == groups - 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from impactkit.analysis import Analysis, ConfLevel
-from impactkit.design import ControlEpisodes, Design, NormDesign
+from impactkit.design import Design, NormDesign
 from impactkit.design.base import Label
 from impactkit.errors import SpecError, did_you_mean
 from impactkit.results import Estimates
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from impactkit.data import ColumnNeed, StudyData
 
 __all__ = ["CoxRegression"]
+
+MOST_REFITS = 100
+"""With more clusters than this the sandwich is close enough, and fitting without each would take long."""
 
 
 class CoxRegression(Analysis):
@@ -53,6 +56,9 @@ class CoxRegression(Analysis):
         How people with the event on the same day share the risk set.
     inference : {"robust", "model"}
         Robust errors (the infinitesimal jackknife; clustered when the design has clusters), or those of the model.
+    cluster_errors : {"jackknife", "sandwich"}, optional
+        How clusters' errors are formed: by fitting again without each cluster, or by summing influence values. The
+        jackknife with at most 100 clusters when left out, because the sandwich of few clusters is too small.
     test : {"km", "identity", "log", "rank", "none"}
         The function of time in the test of proportional hazards, or no test.
     populations : tuple of str, optional
@@ -68,9 +74,10 @@ class CoxRegression(Analysis):
     Notes
     -----
     :math:`h_i(t) = h_{s(i)}(t)\, e^{x_i'\beta}` by maximum partial likelihood. A person is at risk from entry, not
-    included, to ``duration``, included. Robust variance: influence values, squared and summed, within clusters first;
-    with G clusters times G/(G - 1) and a t distribution on G - 1 degrees of freedom. Errors of the model
-    (``inference="model"``) are refused with weights and clusters.
+    included, to ``duration``, included. Robust variance: influence values, squared and summed. With G clusters it is
+    the jackknife's, :math:`\frac{G-1}{G}\sum_g (\hat\beta - \hat\beta_{(-g)})^2`, or the sandwich's times G/(G - 1),
+    with a t distribution on G - 1 degrees of freedom. Errors of the model (``inference="model"``) are refused with
+    weights and clusters.
 
     Against the norm the variance has two parts: clients (by cluster if the design has clusters) and control episodes,
     by practice where the design's controls name one; degrees of freedom are Welch and Satterthwaite's of the two. The
@@ -91,6 +98,8 @@ class CoxRegression(Analysis):
     Statistical Association* 72.
     Lin, D. Y. and Wei, L. J. (1989). The robust inference for the Cox proportional hazards model. *Journal of the
     American Statistical Association* 84.
+    Lipsitz, S. R., Dear, K. B. G. and Zhao, L. (1994). Jackknife estimators of variance for parameter estimates from
+    estimating equations with applications to clustered survival data. *Biometrics* 50.
     Grambsch, P. M. and Therneau, T. M. (1994). Proportional hazards tests and diagnostics based on weighted residuals.
     *Biometrika* 81.
 
@@ -126,6 +135,7 @@ class CoxRegression(Analysis):
     against_norm: bool = False
     ties: Literal["efron", "breslow"] = "efron"
     inference: Literal["robust", "model"] = "robust"
+    cluster_errors: Literal["jackknife", "sandwich"] | None = None
     test: Literal["km", "identity", "log", "rank", "none"] = "km"
     populations: tuple[str, ...] | None = None
     conf_level: ConfLevel = 0.95
@@ -206,10 +216,13 @@ class CoxRegression(Analysis):
             said.append(f"{who} compares clients with control episodes, and the design declares no `controls`.")
         return said
 
-    def by_practice(self, design: Design) -> bool:
-        """Whether control episodes are summed within general practices."""
-        controls = getattr(design, "controls", None)
-        return not isinstance(controls, ControlEpisodes) or controls.practice is not None
+    def by_jackknife(self, clusters: int) -> bool:
+        """Whether errors of so many clusters are formed by leaving each out in turn."""
+        return self.cluster_errors == "jackknife" or (self.cluster_errors is None and clusters <= MOST_REFITS)
+
+    def cluster_words(self, clusters: int) -> str:
+        """Name the errors of so many clusters."""
+        return "jackknife" if self.by_jackknife(clusters) else "robust, G/(G - 1),"
 
     def _declares_weights(self, design: Design) -> bool:
         return design.weights is not None

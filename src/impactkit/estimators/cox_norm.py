@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from impactkit.compute.survival.cox import CoxFit, cox, sums_by
 from impactkit.compute.survival.cox_checks import proportional_hazards
+from impactkit.compute.survival.cox_jackknife import without_each_cluster
 from impactkit.data.controls import clients, control_episodes
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.cox_people import TIES
@@ -47,6 +48,20 @@ class _Stack:
     cells: NDArray[np.int64]
     weights: NDArray[np.float64] | None
     clusters: NDArray[np.int64]
+
+    def cox(self, keep: NDArray[np.bool_], ties: Literal["efron", "breslow"]) -> CoxFit:
+        """Fit those who are kept."""
+        return cox(
+            self.stop[keep],
+            self.event[keep],
+            self.is_client[keep, None],
+            start=self.start[keep],
+            strata=self.cells[keep],
+            weights=None if self.weights is None else self.weights[keep],
+            clusters=self.clusters[keep],
+            ties=ties,
+            names=["clients"],
+        )
 
     @property
     def is_client(self) -> NDArray[np.float64]:
@@ -126,7 +141,6 @@ def _solve(
     line.cell = float(min(back, n - back))
     for test in tests:
         test.cell = line.cell
-    client = stack.is_client[:, None]
     fit: CoxFit | None = None
     reason = ""
     if not n:
@@ -135,23 +149,19 @@ def _solve(
         reason = "no client returned while observed, so the ratio would be zero"
     else:
         try:
-            fit = cox(
-                stack.stop,
-                stack.event,
-                client,
-                start=stack.start,
-                strata=stack.cells,
-                weights=stack.weights,
-                clusters=stack.clusters,
-                ties=spec.ties,
-                names=["clients"],
-            )
+            fit = stack.cox(np.ones(stack.stop.size, dtype=bool), spec.ties)
         except NotEstimableError as fault:
             reason = str(fault)
         else:
             reason = "" if fit.converged else why_diverging(fit, ["clients"])
-    errors = f"robust: clients{_by(study.design.clusters)}"
-    errors += "; control episodes by practice" if practices is not None else "; control episodes"
+    errors = "robust: clients and control episodes"
+    if study.clusters is not None:
+        errors = f"clients: {spec.cluster_words(len(np.unique(stack.clusters[:n])))} by {study.design.clusters}"
+    if practices is not None:
+        how = spec.cluster_words(len(np.unique(stack.clusters[n:])))
+        errors = (
+            errors.replace("robust: clients and control episodes", "clients: robust") + f"; norm: {how} by practice"
+        )
     if fit is None or reason:
         rows.failed([line, *tests], reason)
     else:
@@ -186,10 +196,6 @@ def _solve(
     )
 
 
-def _by(clusters: str | None) -> str:
-    return "" if clusters is None else f" by {clusters}"
-
-
 def _fill(rows: CoxRows, study: StudyData, stack: _Stack, fit: CoxFit, practices: NDArray[Any] | None) -> None:
     """Give the ratio its two parts of variance, each with the small-sample factor of its own clusters."""
     line = next(found for found in reversed(rows.lines) if found.key.measure == "hazard_ratio")
@@ -205,11 +211,18 @@ def _fill(rows: CoxRows, study: StudyData, stack: _Stack, fit: CoxFit, practices
         if clustered and groups < 2:
             rows.note(line, "std_error", "one cluster, or one practice, alone: its variance cannot be estimated")
             return
-        values = values * (np.sqrt(groups / (groups - 1)) if clustered else 1.0)
+        if clustered and rows.spec.by_jackknife(groups):
+            at = np.arange(stack.stop.size)[place]
+            values = without_each_cluster(fit, lambda keep: stack.cox(keep, rows.spec.ties), codes, at)[:, 0]
+        elif clustered:
+            values = values * np.sqrt(groups / (groups - 1))
         own = float((sums_by(values[:, None], codes) ** 2).sum())
         parts.append(RowInfluence(index.astype(np.int64), values))
         total += own
         spread += own**2 / (groups - 1) if clustered else 0.0
+    if np.isnan(total):
+        rows.note(line, "std_error", "without one of the clusters or practices the model has no estimate")
+        return
     line.error = float(np.sqrt(total))
     line.df = total**2 / spread if spread > 0 else float("inf")
     line.influence = tuple(parts)

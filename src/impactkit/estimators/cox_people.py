@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impactkit.compute.survival.cox import CoxFit, cox
+from impactkit.compute.survival.cox import CoxFit, cox, sums_by
 from impactkit.compute.survival.cox_checks import proportional_hazards
+from impactkit.compute.survival.cox_jackknife import without_each_cluster
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.covariate_terms import Term, dummies, read_term
 from impactkit.estimators.cox_rows import (
@@ -120,22 +121,12 @@ class _Population:
 
     def _fit(self) -> tuple[CoxFit | None, list[Place]]:
         reason = self._nothing_to_fit()
-        x, places = dummies(self.terms, self.member)
+        self.x, places = dummies(self.terms, self.member)
         names = [self._name(place) for place in places]
         fit = None
         if not reason:
             try:
-                fit = cox(
-                    self.stop,
-                    self.event,
-                    x,
-                    start=self.start,
-                    strata=self.strata,
-                    weights=self.weights,
-                    clusters=self.clusters,
-                    ties=self.spec.ties,
-                    names=names,
-                )
+                fit = self._cox(np.ones(len(self.x), dtype=bool), names)
             except NotEstimableError as fault:
                 reason = str(fault)
             else:
@@ -144,6 +135,20 @@ class _Population:
             self.rows.failed([*self.ratios.values(), *self.tests.values()], reason)
             return None, places
         return fit, places
+
+    def _cox(self, keep: NDArray[np.bool_], names: list[str] | None = None) -> CoxFit:
+        """Fit those who are kept."""
+        return cox(
+            self.stop[keep],
+            self.event[keep],
+            self.x[keep],
+            start=None if self.start is None else self.start[keep],
+            strata=None if self.strata is None else self.strata[keep],
+            weights=None if self.weights is None else self.weights[keep],
+            clusters=None if self.clusters is None else self.clusters[keep],
+            ties=self.spec.ties,
+            names=names,
+        )
 
     def _nothing_to_fit(self) -> str:
         if not self.member.any():
@@ -174,22 +179,24 @@ class _Population:
             line.cell = float(min(int(self.event.sum()), int((~self.event).sum())))
 
     def _fill(self, fit: CoxFit, places: list[Place]) -> None:
-        values, factor, df, reason = fit.influence, 1.0, float("inf"), ""
+        values, df, reason = fit.influence, float("inf"), ""
         if self.clusters is not None:
             count = len(np.unique(self.clusters))
             df = float(count - 1)
-            factor = np.sqrt(count / (count - 1)) if count > 1 else np.nan
             if count <= len(places):
-                reason, df = (
-                    f"{count} clusters are too few for {len(places)} columns: no error can be estimated",
-                    np.nan,
-                )
-        variance = np.diagonal(fit.robust) * factor**2
+                reason = f"{count} clusters are too few for {len(places)} columns: no error can be estimated"
+            elif self.spec.by_jackknife(count):
+                values = without_each_cluster(fit, self._cox, self.clusters)
+            else:
+                values = values * np.sqrt(count / (count - 1))
+        sums = values if self.clusters is None else sums_by(values, self.clusters)
+        variance = (sums**2).sum(axis=0)
+        factors = np.ones(len(places))
         if self.spec.inference == "model":
-            factors = np.sqrt(np.diagonal(fit.vcov) / variance)
-            variance = np.diagonal(fit.vcov)
-        else:
-            factors = np.full(len(places), factor)
+            factors, variance = np.sqrt(np.diagonal(fit.vcov) / variance), np.diagonal(fit.vcov)
+        elif not reason and np.isnan(variance).any():
+            reason = "without one of the clusters the model has no estimate, so no error can be given"
+        df = df if not reason else float("nan")
         self.df = df
         index = np.flatnonzero(self.member)
         for column, place in enumerate(places):
@@ -210,7 +217,8 @@ class _Population:
         if term.levels and code == term.reference:
             line.estimate, line.error, line.df = 0.0, 0.0, float("inf")
             line.influence = (RowInfluence(NO_PERSON, np.zeros(0)),)
-            self.rows.note(line, "p_value", "reference category: hazard ratio 1 by definition")
+            for column in ("statistic", "p_value"):
+                self.rows.note(line, column, "reference category: hazard ratio 1 by definition")
         elif (term.name, code) not in places:
             self.rows.note(line, "estimate", "nobody analysed is in this category")
 
@@ -252,7 +260,7 @@ class _Population:
         clusters = None
         if self.clusters is not None:
             clusters = len(np.unique(self.clusters))
-            errors += f" by {study.design.clusters}, G/(G - 1), t"
+            errors = f"{spec.cluster_words(clusters)} by {study.design.clusters}, t on {max(0, clusters - 1)}"
         if study.arm is not None:
             counts["n_treated"] = int((self.member & (study.arm > 0)).sum())
             counts["n_control"] = int((self.member & (study.arm == 0)).sum())

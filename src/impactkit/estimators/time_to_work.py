@@ -85,7 +85,9 @@ class TimeToWork(Analysis):
     their errors are slightly too large in large samples (Jacobsen and Martinussen 2016).
 
     The hazard ratio is that of a Cox model with the arms and covariates, stratified by the strata; its error is
-    robust, summed within clusters and times G/(G − 1). It is an average over time if hazards are not proportional.
+    robust; with up to 100 clusters it is the jackknife's that leaves out each cluster (a cluster pulls the estimate
+    towards itself, so that the sandwich of few is too small), with more the sandwich's times G/(G − 1), both on G − 1
+    degrees of freedom. It is an average over time if hazards are not proportional.
 
     A horizon beyond what a curve shows gives no row but the largest horizon that all curves reach.
 

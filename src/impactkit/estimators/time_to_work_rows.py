@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impactkit.analysis import Inference
-from impactkit.compute.survival.cox import cox
+from impactkit.compute.survival.cox import CoxFit, cox
+from impactkit.compute.survival.cox_jackknife import without_each_cluster
 from impactkit.compute.survival.curves import product_limit
 from impactkit.compute.survival.influence import person_rmst
 from impactkit.errors import DataError, NotEstimableError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["TimeRows"]
 
 _METHODS = {"none": "", "ancova": " with ANCOVA", "lin": " with Lin (2013) interacted adjustment"}
+MOST_REFITS = 100
+"""With more clusters than this the sandwich is close enough, and fitting without each would take long."""
 _Numbers = tuple[float, float, float, RowInfluence | None]
 _GONE: _Numbers = (float("nan"), float("nan"), float("nan"), None)
 
@@ -274,22 +277,35 @@ class TimeRows:
             names += [name for name, kept in zip(self._covariate_names(), varies, strict=True) if kept]
         clusters = None if self.study.clusters is None else self.study.clusters[member]
         factor, df = cluster_factor(clusters)
-        try:
-            fitted = cox(
-                stop[inside],
-                event[inside],
-                x[inside],
-                start=None if start is None else start[inside],
-                strata=None if self.study.strata is None else self.study.strata[member][inside],
-                weights=None if weights is None else weights[inside],
+        rows = np.flatnonzero(inside)
+        strata = None if self.study.strata is None else self.study.strata[member]
+
+        def fit_rows(chosen: NDArray[Any]) -> CoxFit:
+            return cox(
+                stop[chosen],
+                event[chosen],
+                x[chosen],
+                start=None if start is None else start[chosen],
+                strata=None if strata is None else strata[chosen],
+                weights=None if weights is None else weights[chosen],
                 ties=self.spec.ties,
                 names=names,
             )
+
+        try:
+            fitted = fit_rows(rows)
         except (NotEstimableError, DataError) as reason:
             said.append(("hazard_ratio", "estimate", " ".join(str(reason).split())))
             return [_GONE] * arms
         found: list[_Numbers] = []
         people = np.flatnonzero(member)[inside]
+        influence = fitted.influence * factor
+        if clusters is not None and fitted.converged and df < MOST_REFITS:
+            left = without_each_cluster(fitted, lambda keep: fit_rows(rows[keep]), clusters[inside])
+            if np.isfinite(left[:, :arms]).all():
+                influence = left
+            else:
+                self._remark(sample, "no hazard ratio without one of the clusters: its error is the sandwich's")
         for place in range(arms):
             if not np.isfinite(fitted.coef[place]) or not fitted.converged:
                 said.append(
@@ -297,7 +313,7 @@ class TimeRows:
                 )
                 found.append(_GONE)
                 continue
-            values = fitted.influence[:, place] * factor
+            values = influence[:, place]
             row = RowInfluence(people, values)
             sums = values if clusters is None else np.bincount(clusters[inside], weights=values)
             error = float(np.sqrt((sums**2).sum()))

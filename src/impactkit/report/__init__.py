@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from impactkit.report.suppression import SuppressedCounts, suppress_counts
     from impactkit.report.table import Cell, Column, Row, RowGroup, Table
     from impactkit.report.tables_balance import balance_table
+    from impactkit.report.tables_cox import hazard_ratios_table
     from impactkit.report.tables_flow import flow_table
     from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
     from impactkit.report.tables_impacts import impacts_table
@@ -60,6 +61,7 @@ _HOMES = {
     "tables_flow": ("flow_table",),
     "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
     "tables_impacts": ("impacts_table",),
+    "tables_cox": ("hazard_ratios_table",),
     "tables_odds": ("odds_ratios_table",),
     "tables_power": ("detectable_table", "power_table"),
     "write": ("frame_csv", "write_file", "write_files"),
@@ -103,6 +105,7 @@ __all__ = [
     "frame_table",
     "get_style",
     "glance_table",
+    "hazard_ratios_table",
     "impacts_table",
     "love",
     "love_alt_text",

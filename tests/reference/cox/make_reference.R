@@ -67,6 +67,10 @@ m <- coxph(form, clients, control = exact, robust = TRUE, id = seq_len(nrow(clie
 keep("robust", m, sqrt(diag(m$var)), Inf); keep("model", m, sqrt(diag(m$naive.var)), Inf)
 m <- coxph(form, clients, control = exact, cluster = group, weights = w); G <- length(unique(clients$group))
 keep("clustered", m, sqrt(diag(m$var) * G / (G - 1)), G - 1)
+jack <- function(b, others) { k <- ncol(others); rowSums((others - b)^2) * (k - 1) / k }
+others <- sapply(unique(clients$group), function(g) coef(coxph(form, clients[clients$group != g, ], control = exact,
+  weights = w, robust = FALSE)))
+keep("jackknife", m, sqrt(jack(coef(m), others)), G - 1)
 for (weighted in c(FALSE, TRUE)) {
   ok$ww <- if (weighted) ok$w else 1
   ok$by <- if (weighted) ok$group else ok$alone
@@ -76,6 +80,12 @@ for (weighted in c(FALSE, TRUE)) {
   one <- part(ok$client == 1); two <- part(ok$client == 0)
   v <- c(one[1] * if (weighted) one[2] / (one[2] - 1) else 1, two[1] * two[2] / (two[2] - 1))
   d <- c(if (weighted) one[2] - 1 else Inf, two[2] - 1)
+  without <- function(g) { r <- ok$by != g; coef(coxph(Surv(start, stop, event) ~ client + strata(cell), ok[r, ],
+    weights = ww, control = exact, robust = FALSE)) }
+  w1 <- jack(coef(m), t(sapply(unique(ok$by[ok$client == 0]), without)))
+  w2 <- if (weighted) jack(coef(m), t(sapply(unique(ok$by[ok$client == 1]), without))) else one[1]
+  keep(if (weighted) "norm-clustered-jackknife" else "norm-jackknife", m, sqrt(w1 + w2),
+    (w1 + w2)^2 / sum(c(w2, w1)^2 / d))
   keep(if (weighted) "norm-clustered" else "norm", m, sqrt(sum(v)), sum(v)^2 / sum(v^2 / d))
 }
 write17(rows, "analyses.csv")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.partial import At, Partial
+from impactkit.compute.survival.partial import NEAR, At, Partial
 from impactkit.compute.survival.risksets import lay_out
 from impactkit.errors import DataError, NotEstimableError
 
@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 MOST_STEPS = 60
 CLOSE = 1e-7  # a Newton step this small, columns scaled to SD 1, is the last: what is left is its square
-FLAT = 1e-9  # the likelihood no longer rises ...
-MOVING = 1e-2  # ... though some log hazard still moves by this much across the range of a column
+FLAT = 1e-6  # the log likelihood no longer rises, whatever its size, in units of the mean weight of an event ...
+MOVING = NEAR  # ... though some log hazard still moves by this much across the range of a column
 ALIASED = 1e-9  # share of a column's own information that earlier columns leave
 
 
@@ -162,6 +162,7 @@ def cox(
     coef: Floats = np.zeros(p)
     converged, steps, moving = p == 0, 0, 0
     step: Floats = np.zeros(p)
+    unit = float(partial.event_weight.sum()) / sets.events.size
     while not converged and steps < MOST_STEPS:
         steps += 1
         try:
@@ -183,8 +184,8 @@ def cox(
         if halved == 30:
             break
         coef, at = coef + step, trial
-        flat = risen <= FLAT * (1.0 + abs(at.loglik))
-        moving = moving + 1 if flat and float((np.abs(step) * partial.reach).max()) > MOVING else 0
+        flat = risen <= FLAT * unit
+        moving = moving + 1 if flat and float(partial.reach(step).max()) > MOVING else 0
         if moving == 2:
             break
     diverging = np.zeros(p, dtype=np.int8)
@@ -232,13 +233,13 @@ def _score_test(at: At) -> tuple[float, int, float]:
 
 def _diverging(partial: Partial, at: At, coef: Floats, step: Floats) -> NDArray[np.int8]:
     """Say which coefficients run away: those the last steps still move."""
-    pull = np.abs(step) * partial.reach
+    pull = partial.reach(step)
     if not np.isfinite(pull).all() or pull.max(initial=0.0) <= MOVING:
         values, vectors = np.linalg.eigh(np.nan_to_num(at.information))
         step = vectors[:, 0] * (1.0 if vectors[:, 0] @ coef >= 0 else -1.0)
         if values[0] > ALIASED * values[-1]:
             return np.zeros(step.size, dtype=np.int8)
-        pull = np.abs(step) * partial.reach
+        pull = partial.reach(step)
     found: NDArray[np.int8] = np.where(pull > 0.05 * pull.max(), np.sign(step), 0.0).astype(np.int8)
     return found
 
@@ -249,7 +250,7 @@ def _refuse_aliased(partial: Partial, at: At, called: list[str]) -> None:
     if not p:
         return
     own = np.diagonal(at.information)
-    flat = partial.constant | (own <= ALIASED * max(1.0, float(own.max())))
+    flat = partial.constant | (own <= ALIASED * float(partial.event_weight.sum()))
     size = np.sqrt(np.where(flat, 1.0, own))
     matrix = at.information / np.outer(size, size)
     used: list[int] = []

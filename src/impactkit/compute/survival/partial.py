@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from impactkit.compute.survival.risksets import RiskSets, running_sums, suffix_sums
 
-__all__ = ["At", "Partial"]
+__all__ = ["NEAR", "At", "Partial"]
 
 Floats = NDArray[np.float64]
 
 BLOCK = 2048  # rows: a block of twenty columns stays in the cache
 LOST = 1e-5  # a risk set this small beside the sums it is a difference of is summed directly
+NEAR = 1e-2  # log hazards that move by less have settled
 LARGEST = 600.0  # of a log hazard: beyond it exp() is of no use
 
 
@@ -64,8 +65,8 @@ class Partial:
     sets : RiskSets
     x : ndarray of shape (a, p)
         Columns of the people at risk, centred and scaled, in the order of ``sets.rows``.
-    centre, scale, reach : ndarray of shape (p,)
-        Mean and SD of each column, and its range in SDs.
+    centre, scale : ndarray of shape (p,)
+        Mean and SD of each column.
     constant : ndarray of bool, shape (p,)
     weights : ndarray of shape (a,) or None
     event : ndarray of shape (a,)
@@ -81,7 +82,6 @@ class Partial:
     x: Floats
     centre: Floats
     scale: Floats
-    reach: Floats
     constant: NDArray[np.bool_]
     weights: Floats | None
     event: Floats
@@ -96,14 +96,13 @@ class Partial:
     @classmethod
     def build(cls, sets: RiskSets, x: Floats, *, weights: Floats | None, efron: bool) -> Partial:
         """Sort, centre and scale the columns; count the ties."""
-        own = x.take(sets.rows, axis=0)
-        centre = own.mean(axis=0) if own.size else np.zeros(x.shape[1])
-        own -= centre
-        scale = np.sqrt(np.einsum("ij,ij->j", own, own) / max(1, len(own)))
-        constant = scale <= 1e-12 * (1.0 + np.abs(centre))
-        scale = np.where(constant, 1.0, scale)
-        own /= scale
-        reach = own.max(axis=0, initial=0.0) - own.min(axis=0, initial=0.0)
+        centre, scale, constant = _centre_and_scale(x)
+        own = np.empty((sets.rows.size, x.shape[1]))
+        for begin in range(0, len(own), BLOCK):
+            rows = own[begin : begin + BLOCK]
+            np.take(x, sets.rows[begin : begin + BLOCK], axis=0, out=rows, mode="clip")
+            rows -= centre
+            rows *= 1.0 / scale
         weight = None if weights is None else np.asarray(weights, dtype=np.float64)[sets.rows]
         slots, count = sets.slots, sets.events.size
         event = np.zeros(sets.rows.size)
@@ -118,7 +117,7 @@ class Partial:
             head = term_slot = np.arange(slots)
             term_share, term_weight = np.zeros(slots), event_weight
         return cls(
-            sets, own, centre, scale, reach, constant, weight, event, event_weight, term_slot, term_share, term_weight,
+            sets, own, centre, scale, constant, weight, event, event_weight, term_slot, term_share, term_weight,
             head, _leaving(sets), _pattern(sets.event_slot, sets.events, slots),
         )  # fmt: skip
 
@@ -176,6 +175,13 @@ class Partial:
             both = at.sums.T @ (at.event_sums * cross[:, None])
             gram += both + both.T - at.event_sums.T @ (at.event_sums * corner[:, None])
         return gram
+
+    def reach(self, step: Floats) -> Floats:
+        """By how much coefficients that move by ``step`` move log hazards, at most, shape (p,)."""
+        most: Floats = np.abs(step) * 2.0 * np.sqrt(self.sets.n)  # nobody is more SDs from the mean
+        if most.max(initial=0.0) > NEAR:
+            most = np.abs(step) * np.ptp(self.x, axis=0)
+        return most
 
     def means(self, at: At) -> Floats:
         """Give the mean of x expected of those with the event at each slot, shape (J, p), scaled columns."""
@@ -273,6 +279,18 @@ def _pattern(slot: NDArray[np.int64], people: NDArray[np.int64], slots: int) -> 
     heads = np.concatenate([[0], np.cumsum(np.bincount(slot, minlength=slots))])
     kind = np.int32 if people.size < 2**31 else np.int64
     return _Pattern(people.astype(kind), heads.astype(kind), np.zeros(0, dtype=np.int64))
+
+
+def _centre_and_scale(x: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Give mean and SD of each column (1 where it is constant), and which are constant."""
+    centre = np.asarray(x.mean(axis=0), dtype=np.float64) if len(x) else np.zeros(x.shape[1])
+    squares = np.zeros(x.shape[1])
+    for begin in range(0, len(x), BLOCK):
+        rows = x[begin : begin + BLOCK] - centre
+        squares += np.einsum("ij,ij->j", rows, rows)
+    scale = np.sqrt(squares / max(1, len(x)))
+    constant = scale <= 1e-12 * np.abs(centre)
+    return centre, np.where(constant, 1.0, scale), constant
 
 
 def _leaving(sets: RiskSets) -> _Pattern:
