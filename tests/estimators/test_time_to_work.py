@@ -10,6 +10,7 @@ import pytest
 
 import impactkit as ik
 from impactkit.errors import AnalysisError, SpecError
+from impactkit.estimators import time_to_work_rows
 
 FOLDER = Path(__file__).parents[1] / "reference" / "survival"
 DATA = pd.read_csv(FOLDER / "absences.csv")
@@ -66,7 +67,8 @@ def test_the_stratified_difference_weighs_strata_by_size():
         ("hazard_onset", {}, {"clock": "onset"}, 1.0),
     ],
 )
-def test_hazard_ratios_and_robust_errors_are_those_of_r(case, declared, options, factor):
+def test_hazard_ratios_and_robust_errors_are_those_of_r(case, declared, options, factor, monkeypatch):
+    monkeypatch.setattr(time_to_work_rows, "MOST_REFITS", 0)
     one = row(fit(people(), design(**declared), **options), "hazard_ratio")
     if factor is None:  # the sandwich: with few clusters the jackknife is reported instead
         groups = people()["practice"].nunique()
@@ -74,6 +76,18 @@ def test_hazard_ratios_and_robust_errors_are_those_of_r(case, declared, options,
         assert one["df"] == groups - 1
     assert np.log(one["estimate"]) == pytest.approx(R["estimate"][case], rel=1e-7)
     assert one["std_error"] / one["estimate"] == pytest.approx(R["std_error"][case] * factor, rel=1e-7)
+
+
+def test_few_clusters_are_left_out_one_by_one():
+    frame, declared = people(), design(clusters="practice")
+    one = row(fit(frame, declared), "hazard_ratio")
+    groups = frame["practice"].unique()
+    others = [
+        np.log(row(fit(frame[frame["practice"] != group], declared), "hazard_ratio")["estimate"]) for group in groups
+    ]
+    moved = np.array(others) - np.log(one["estimate"])
+    jackknife = np.sqrt((len(groups) - 1) / len(groups) * (moved**2).sum())
+    assert one["std_error"] / one["estimate"] == pytest.approx(jackknife, rel=1e-8)
 
 
 @pytest.mark.parametrize("strata", [(), ("site",)])
