@@ -121,7 +121,7 @@ def trials(replications: int):
 
 
 HAZARD = (0.925, 0.965)
-SMALL = "robust errors of a hazard ratio have no small-sample correction beyond G/(G − 1)"
+SMALL = "robust errors of a hazard ratio have no small-sample correction without clusters"
 
 
 def table(replications: int = 2000):

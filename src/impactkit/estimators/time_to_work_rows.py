@@ -233,7 +233,10 @@ class TimeRows:
         return estimate, error, df, influence
 
     def _ratio(self, control: _Numbers, effect: _Numbers, said: list[tuple[str, str, str]]) -> _Numbers:
-        """Give the log of (control + effect) / control, with influence by the delta method."""
+        """Give the log of (control + effect) / control, with influence by the delta method.
+
+        Its degrees of freedom are the difference's: without an effect its influence is that of the difference, scaled.
+        """
         base, added = control[0], effect[0]
         if not (np.isfinite(base) and np.isfinite(added)):
             said.append(("rmst_ratio", "estimate", "the restricted means it is made from are not given"))
@@ -250,7 +253,7 @@ class TimeRows:
         row = replace(effect[3], values=values, df_parts=None)
         block = influence_block(self.study, [row], self.inference)
         error = float(np.sqrt((block.by_group([0]) ** 2).sum()))
-        return estimate, error, min(effect[2], control[2]), row
+        return estimate, error, effect[2], row
 
     # --- hazard ratios -------------------------------------------------------------------------------
 
