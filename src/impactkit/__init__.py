@@ -61,7 +61,9 @@ if TYPE_CHECKING:
         Power,
         StandardisedEffect,
         Subgroups,
+        SurvivalCurves,
         TakeUp,
+        TimeToWork,
     )
     from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
@@ -126,7 +128,9 @@ __all__ = [
     "StandardisedEffect",
     "StudyData",
     "Subgroups",
+    "SurvivalCurves",
     "TakeUp",
+    "TimeToWork",
     "TrialDesign",
     "__version__",
     "build_episodes",

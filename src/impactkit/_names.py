@@ -27,6 +27,8 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "fit_note_audit": ("impactkit.estimators.fit_note_audit", "FitNoteAudit"),
     "norm_comparison": ("impactkit.estimators.norm_comparison", "NormComparison"),
     "competing_exits": ("impactkit.estimators.exits", "CompetingExits"),
+    "survival_curves": ("impactkit.estimators.survival_curves", "SurvivalCurves"),
+    "time_to_work": ("impactkit.estimators.time_to_work", "TimeToWork"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

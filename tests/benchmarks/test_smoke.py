@@ -15,6 +15,7 @@ SMALL: dict[str, tuple[int, ...]] = {
     "fit_notes": (3000,),
     "cox": (400,),
     "cox_robust": (300,),
+    "kaplan-meier": (900,),
 }
 
 

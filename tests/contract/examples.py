@@ -403,6 +403,68 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             meant="target",
         ),
     ),
+    "survival_curves": (
+        Example(
+            "by arm",
+            lambda declared: (
+                ik.SurvivalCurves(name=TARGET, duration="weeks", event="stopped", entry="joined", horizon=16, at=(12,)),
+            ),
+            misspelt=ik.SurvivalCurves(name=TARGET, duration="week", event="stopped"),
+            meant="weeks",
+            describes=True,
+        ),
+        Example(
+            "by group",
+            lambda declared: (ik.SurvivalCurves(name=TARGET, duration="weeks", event="stopped", by="sex", rho=1),),
+            misspelt=ik.SurvivalCurves(name=TARGET, duration="weeks", event="stopped", by="sexx"),
+            meant="sex",
+            describes=True,
+        ),
+    ),
+    "time_to_work": (
+        Example(
+            "plain",
+            lambda declared: (
+                ik.TimeToWork(name=TARGET, duration="weeks", event="stopped", horizon=14, ties="breslow"),
+            ),
+            misspelt=ik.TimeToWork(name=TARGET, duration="week", event="stopped", horizon=14),
+            meant="weeks",
+        ),
+        Example(
+            "adjusted",
+            lambda declared: (
+                ik.TimeToWork(
+                    name=TARGET,
+                    duration="weeks",
+                    event="stopped",
+                    entry="joined",
+                    horizon=10,
+                    covariates=("age", "sex"),
+                    curves="arm",
+                    ties="breslow",
+                ),
+            ),
+            misspelt=ik.TimeToWork(name=TARGET, duration="weeks", event="stopped", horizon=14, covariates=("agee",)),
+            meant="age",
+        ),
+        Example(
+            "late entry",
+            lambda declared: (
+                ik.TimeToWork(
+                    name=TARGET,
+                    duration="weeks",
+                    event="stopped",
+                    entry="joined",
+                    clock="onset",
+                    since=4,
+                    horizon=14,
+                    ties="breslow",
+                ),
+            ),
+            misspelt=ik.TimeToWork(name=TARGET, duration="weeks", event="stoped", horizon=14),
+            meant="stopped",
+        ),
+    ),
     "cost_per_client": (Example("accounts", lambda declared: (ik.CostPerClient(name=TARGET, entries=_ENTRIES),)),),
     "break_even": (
         Example(

@@ -120,6 +120,15 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
         Example("against the norm", lambda declared: (ik.CoxRegression(name=TARGET, against_norm=True),)),
     ),
+    "survival_curves": (
+        Example(
+            "clients",
+            lambda _: (ik.SurvivalCurves(name=TARGET, by="referred_by", horizon=120.0, at=(60.0,), since=20.0),),
+            misspelt=ik.SurvivalCurves(name=TARGET, by="refered_by"),
+            meant="referred_by",
+            describes=True,
+        ),
+    ),
     "competing_exits": (
         Example(
             "since absence began",

@@ -194,7 +194,7 @@ def test_frames_have_their_columns(example: Example) -> None:
     about = ["population"] if example.describes else ["outcome", "population"]
     assert set(tidy[about].itertuples(index=False)) == set(glance[about].itertuples(index=False))
     assert set(result.notes()["analysis"]) <= {TARGET}
-    inside = tidy.dropna(subset=["estimate", "conf_low"])
+    inside = tidy.dropna(subset=["estimate", "conf_low", "conf_high"])
     assert (inside["conf_low"] <= inside["estimate"]).all()
     assert (inside["estimate"] <= inside["conf_high"]).all()
     assert tidy["p_value"].dropna().between(0, 1).all()

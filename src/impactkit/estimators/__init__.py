@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
     from impactkit.estimators.subgroups import Subgroups
+    from impactkit.estimators.survival_curves import SurvivalCurves
     from impactkit.estimators.takeup import TakeUp
+    from impactkit.estimators.time_to_work import TimeToWork
 
 __all__ = [
     "Attrition",
@@ -49,7 +51,9 @@ __all__ = [
     "Power",
     "StandardisedEffect",
     "Subgroups",
+    "SurvivalCurves",
     "TakeUp",
+    "TimeToWork",
 ]
 
 _HOMES = {
@@ -73,7 +77,9 @@ _HOMES = {
     "Power": "power",
     "StandardisedEffect": "standardised",
     "Subgroups": "subgroups",
+    "SurvivalCurves": "survival_curves",
     "TakeUp": "takeup",
+    "TimeToWork": "time_to_work",
 }
 
 

@@ -1,6 +1,6 @@
 """What every analysis returns, and the joint uncertainty of its rows."""
 
-from impactkit.results.curves import CURVE_COLUMNS, Curve
+from impactkit.results.curves import CURVE_COLUMNS, Curve, time_ticks
 from impactkit.results.estimates import (
     ADJUSTED_COLUMNS,
     GLANCE_COLUMNS,
@@ -31,4 +31,5 @@ __all__ = [
     "RowInfluence",
     "RowKey",
     "measure",
+    "time_ticks",
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["CURVE_COLUMNS", "Curve", "curves_frame"]
+__all__ = ["CURVE_COLUMNS", "Curve", "curves_frame", "time_ticks"]
 
 CURVE_COLUMNS = (
     "analysis", "outcome", "population", "term", "measure", "unit", "time", "estimate", "conf_low", "conf_high",
@@ -73,3 +73,19 @@ def curves_frame(curves: Sequence[Curve]) -> pd.DataFrame:
         for place, name in enumerate(names)
     }
     return pd.DataFrame(columns)
+
+
+def time_ticks(last: float, unit: str, *, most: int = 8) -> NDArray[np.float64]:
+    """Give round times from 0 to ``last`` at which a figure labels its axis and counts who is at risk.
+
+    Examples
+    --------
+    >>> time_ticks(26.0, "weeks").tolist()
+    [0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0]
+    """
+    if not (np.isfinite(last) and last > 0):
+        return np.zeros(1)
+    steps = {"weeks": (1, 2, 4, 8, 13, 26, 52, 104), "days": (1, 2, 7, 14, 28, 56, 91, 182, 364, 728)}.get(unit, ())
+    rounds = [factor * 10.0**power for power in range(-3, 7) for factor in (1, 2, 5)]
+    step = next((step for step in (*steps, *rounds) if last / step <= most and (last / step >= 1 or not steps)), last)
+    return np.arange(0.0, last + 1e-9 * last, step)

@@ -82,9 +82,8 @@ class GroupedRisk:
     def curve(self) -> ProductLimit:
         """Give the product limit over all groups, conditional on lasting to the landmark."""
         n, d = self.at_risk.sum(axis=0), self.events.sum(axis=0)
-        return ProductLimit(
-            self.time, n, d, _products(n[None], d[None])[0], float(self.last.max(initial=self.landmark))
-        )
+        last = float(self.last.max(initial=self.landmark))
+        return ProductLimit(self.time, n, d, _products(n[None], d[None])[0], last, n, d, since=self.landmark)
 
     @property
     def collapse(self) -> float:
