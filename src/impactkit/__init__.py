@@ -50,11 +50,14 @@ if TYPE_CHECKING:
         MinimumDetectableEffect,
         MoneyOutcome,
         Multiplicity,
+        ObservedExpected,
         OddsRatios,
         Power,
         StandardisedEffect,
         Subgroups,
         TakeUp,
+        WeeksSaved,
+        WeeksSavedGrid,
     )
     from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
@@ -98,6 +101,7 @@ __all__ = [
     "MoneyOutcome",
     "Multiplicity",
     "NormDesign",
+    "ObservedExpected",
     "OddsRatios",
     "Outcome",
     "OutcomeLimits",
@@ -111,6 +115,8 @@ __all__ = [
     "Subgroups",
     "TakeUp",
     "TrialDesign",
+    "WeeksSaved",
+    "WeeksSavedGrid",
     "__version__",
 ]
 

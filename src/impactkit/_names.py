@@ -22,6 +22,9 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "multiplicity": ("impactkit.estimators.multiplicity", "Multiplicity"),
     "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
     "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
+    "weeks_saved": ("impactkit.estimators.weeks_saved", "WeeksSaved"),
+    "weeks_saved_grid": ("impactkit.estimators.weeks_saved_grid", "WeeksSavedGrid"),
+    "observed_expected": ("impactkit.estimators.observed_expected", "ObservedExpected"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.money_outcome import MoneyOutcome
     from impactkit.estimators.multiplicity import Multiplicity
+    from impactkit.estimators.observed_expected import ObservedExpected
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
     from impactkit.estimators.subgroups import Subgroups
     from impactkit.estimators.takeup import TakeUp
+    from impactkit.estimators.weeks_saved import WeeksSaved
+    from impactkit.estimators.weeks_saved_grid import WeeksSavedGrid
 
 __all__ = [
     "Attrition",
@@ -35,11 +38,14 @@ __all__ = [
     "MinimumDetectableEffect",
     "MoneyOutcome",
     "Multiplicity",
+    "ObservedExpected",
     "OddsRatios",
     "Power",
     "StandardisedEffect",
     "Subgroups",
     "TakeUp",
+    "WeeksSaved",
+    "WeeksSavedGrid",
 ]
 
 _HOMES = {
@@ -54,11 +60,14 @@ _HOMES = {
     "MinimumDetectableEffect": "detectable",
     "MoneyOutcome": "money_outcome",
     "Multiplicity": "multiplicity",
+    "ObservedExpected": "observed_expected",
     "OddsRatios": "odds_ratios",
     "Power": "power",
     "StandardisedEffect": "standardised",
     "Subgroups": "subgroups",
     "TakeUp": "takeup",
+    "WeeksSaved": "weeks_saved",
+    "WeeksSavedGrid": "weeks_saved_grid",
 }
 
 

@@ -57,6 +57,8 @@ MEASURES: dict[str, Measure] = {
         Measure("hazard_ratio", scale="log", null=1.0),
         Measure("mean", null=_NO_NULL, is_effect=False),
         Measure("median", null=_NO_NULL, is_effect=False),
+        Measure("restricted_mean", null=_NO_NULL, is_effect=False),
+        Measure("standardised_return_ratio", scale="log", null=1.0),
         Measure("sd", null=_NO_NULL, is_effect=False),
         Measure("proportion", null=_NO_NULL, is_effect=False),
         Measure("cost_per_client", null=_NO_NULL, is_effect=False),

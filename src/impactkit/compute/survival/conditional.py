@@ -21,7 +21,8 @@ DECIMALS = 8
 
 def equal_times(times: Floats) -> Floats:
     """Round times so that equal days stay equal however they were computed (what R calls ``timefix``)."""
-    return np.round(times, DECIMALS)
+    rounded: Floats = np.round(times, DECIMALS)
+    return rounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,13 +85,15 @@ class ConditionalNorm:
             is known.
         """
         reach = self.observed_to(entry)
-        return np.where(self._falls_to_zero(entry) <= reach, np.inf, reach)
+        known: Floats = np.where(self._falls_to_zero(entry) <= reach, np.inf, reach)
+        return known
 
     def observed_to(self, entry: Floats) -> Floats:
         """Give the time up to which at least one episode is at risk at every moment after each entry."""
         place = np.searchsorted(self.begins, entry, side="right") - 1
         reach = np.append(self.reaches, -np.inf)[place]  # place -1 picks the appended value
-        return np.maximum(entry, reach)
+        seen: Floats = np.maximum(entry, reach)
+        return seen
 
     def fewest_at_risk(self, entry: Floats, end: Floats) -> float:
         """Give the smallest number at risk at an event time in ``(entry, end]`` of anybody; infinite without one."""
@@ -105,7 +108,9 @@ class ConditionalNorm:
         """Give S(entry + elapsed) / S(entry): the share still absent that much later."""
         end = equal_times(entry + elapsed)
         low, high = self._window(entry, end)
-        share: Floats = np.where(self._falls_to_zero(entry) <= end, 0.0, np.exp(self.log_left[high] - self.log_left[low]))
+        share: Floats = np.where(
+            self._falls_to_zero(entry) <= end, 0.0, np.exp(self.log_left[high] - self.log_left[low])
+        )
         return share
 
     def residual_mean(self, entry: Floats, horizon: float) -> Floats:

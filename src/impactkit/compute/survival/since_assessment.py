@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,7 @@ def weeks_saved(
     norms: Mapping[int, ConditionalNorm],
     episode_cells: Codes,
     horizon: float,
+    watched: Floats | None = None,
 ) -> Saved:
     """Estimate the mean time saved within a horizon counted from assessment.
 
@@ -133,6 +134,8 @@ def weeks_saved(
     episode_cells : ndarray of shape (m,)
         The cell of every control episode.
     horizon : float
+    watched : ndarray of shape (n,), optional
+        Weights on the observed side where they differ, 0 for clients not watched.
 
     Notes
     -----
@@ -149,7 +152,7 @@ def weeks_saved(
         slopes = norm.residual_mean_slopes(entry[mine], horizon, share[mine])
         episodes[episode_cells == code] = norm.log_influence(slopes)
     expected = float(share @ by_client)
-    own = observed(since, back, weights)
+    own = observed(since, back, weights if watched is None else watched)
     return Saved(
         expected=expected,
         observed=own.mean(horizon),
@@ -168,23 +171,25 @@ def expected_survival(
     norms: Mapping[int, ConditionalNorm],
     episode_cells: Codes,
     times: Sequence[float] | Floats,
-) -> tuple[Floats, Floats, Floats]:
-    """Give the mean share still absent that the norm expects at times since assessment, with influence values.
+) -> Iterator[tuple[float, Floats, Floats]]:
+    """Give, for each time since assessment, the mean share the norm expects to be absent still.
 
-    Returns
-    -------
-    estimate : ndarray of shape (k,)
-    clients : ndarray of shape (k, n)
-    episodes : ndarray of shape (k, m)
+    Yields
+    ------
+    estimate : float
+    clients : ndarray of shape (n,)
+        Influence values.
+    episodes : ndarray of shape (m,)
     """
     share = weights / weights.sum()
-    times = np.asarray(times, dtype=np.float64)
-    values = np.zeros((times.size, entry.size))
-    episodes = np.zeros((times.size, episode_cells.size))
-    for code in np.unique(cells).tolist():
-        mine, norm, theirs = np.flatnonzero(cells == code), norms[code], np.flatnonzero(episode_cells == code)
-        for line, time in enumerate(times.tolist()):
-            values[line, mine] = norm.survival(entry[mine], time)
-            episodes[line, theirs] = norm.log_influence(norm.survival_slopes(entry[mine], time, share[mine]))
-    estimate = values @ share
-    return estimate, share * (values - estimate[:, None]), episodes
+    codes = np.unique(cells).tolist()
+    mine = {code: np.flatnonzero(cells == code) for code in codes}
+    theirs = {code: np.flatnonzero(episode_cells == code) for code in codes}
+    for time in np.asarray(times, dtype=np.float64).tolist():
+        values, episodes = np.zeros(entry.size), np.zeros(episode_cells.size)
+        for code in codes:
+            norm, own = norms[code], mine[code]
+            values[own] = norm.survival(entry[own], time)
+            episodes[theirs[code]] = norm.log_influence(norm.survival_slopes(entry[own], time, share[own]))
+        estimate = float(share @ values)
+        yield estimate, share * (values - estimate), episodes

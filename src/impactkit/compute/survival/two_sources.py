@@ -40,22 +40,24 @@ class Groups:
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = np.sqrt(self.sizes / (self.sizes - 1.0))
         factor[~np.isfinite(factor)] = np.nan
-        known: Floats = values * factor[self.stratum]
-        return known
+        return np.where(values == 0.0, 0.0, values * factor[self.stratum])
 
     def variances(self, adjusted: Floats) -> Floats:
         """Give the part of the variance that each stratum carries, shape (s,)."""
         if self.codes is None:
-            return np.bincount(self.stratum, weights=adjusted**2, minlength=self.sizes.size)
+            return np.asarray(
+                np.bincount(self.stratum, weights=adjusted**2, minlength=self.sizes.size), dtype=np.float64
+            )
         sums = np.bincount(self.codes, weights=adjusted)
         home = np.zeros(sums.size, dtype=np.int64)
         home[self.codes] = self.stratum
-        return np.bincount(home, weights=sums**2, minlength=self.sizes.size)
+        return np.asarray(np.bincount(home, weights=sums**2, minlength=self.sizes.size), dtype=np.float64)
 
     @property
     def df(self) -> Floats:
         """Groups less one in each stratum, shape (s,)."""
-        return self.sizes - 1.0
+        freedom: Floats = self.sizes.astype(np.float64) - 1.0
+        return freedom
 
 
 def client_groups(n: int, clusters: Codes | None) -> Groups:
