@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impactkit.compute.survival.since_assessment import expected_survival, observed
+from impactkit.estimators.norm_limits import SLACK
 from impactkit.estimators.norm_rows import PendingRow, carry
 from impactkit.estimators.norm_sample import OUTCOME, ClientSample, Norms, time_unit
 from impactkit.results import Curve, RowKey
@@ -35,7 +36,7 @@ def saved_curves(
     """
     seen = sample.watched > 0
     own = observed(sample.since[seen], sample.back[seen], sample.watched[seen])
-    reached = own.curve.time <= spec.horizon
+    reached = own.curve.time <= spec.horizon + SLACK
     times = np.unique(np.concatenate([[0.0], own.curve.time[reached], [spec.horizon]]))
     shares = np.asarray(own.curve.at(times))
     full = np.zeros(sample.n)
@@ -43,8 +44,8 @@ def saved_curves(
     for time in times.tolist():
         full[seen] = own.survival_influence(time)
         errors.append(_error(sample, norms, full.copy(), None))
-    returns = np.sort(sample.since[seen & sample.back])
-    risk = np.array([float((sample.since[seen] >= time).sum()) for time in times])
+    returns = np.sort(own.since[own.back])
+    risk = np.array([float((own.since >= time).sum()) for time in times])
     gone = np.searchsorted(returns, times, side="right").astype(np.float64)
     found = [_curve(spec, study, population, "observed", "survival", times, shares, errors, risk, gone)]
     grid = np.linspace(0.0, spec.horizon, POINTS)

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["FEW", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
+__all__ = ["FEW", "SLACK", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
 
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
+
+SLACK = 1e-7
+"""Times that are longer by less than this are not longer: they were rounded before they were subtracted."""
 
 
 def norm_reach(sample: ClientSample, norms: Norms) -> NDArray[np.float64]:
@@ -38,7 +41,7 @@ def observed_reach(sample: ClientSample) -> float:
 
 def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSample:
     """Leave out clients whose norm is not known to the horizon, and say how many."""
-    kept = norm_reach(sample, norms) >= horizon
+    kept = norm_reach(sample, norms) >= horizon - SLACK
     if kept.all() or not kept.any():
         return sample
     return sample.only(
@@ -52,8 +55,8 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
     """Say that the horizon is beyond what can be told, the largest that is not, and who stands in the way."""
     unit = time_unit(study)
     reach, own = norm_reach(sample, norms), observed_reach(sample)
-    short = reach < horizon
-    if not short.any() and own >= horizon:
+    short = reach < horizon - SLACK
+    if not short.any() and own >= horizon - SLACK:
         return []
     largest = np.floor(min(float(reach.min()), own) * 100) / 100
     where = "" if population == "all" else f' in population "{population}"'
@@ -66,7 +69,7 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
             f"the norm of {norms.label(cell)} is not known that far for {int((short & mine).sum()):,} of "
             f"{int(mine.sum()):,} clients{beyond}"
         )
-    if own < horizon:
+    if own < horizon - SLACK:
         said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
     cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
     if short.any():
@@ -87,13 +90,13 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
         end = equal_times(entry + horizon)
         fewest.append((norm.fewest_at_risk(entry, end), norms.label(cell)))
         for time in norm.collapse[norm.collapse < norm.last].tolist():
-            hit = int(((entry < time) & (end >= time)).sum())
+            hit = int(((equal_times(entry) < time) & (end >= time)).sum())
             if hit:
                 at = int(norm.at_risk[np.searchsorted(norm.time, time)])
                 said.append(
                     f"the norm of {norms.label(cell)} collapses early: at {number(time)} all of its {at:,} episodes at "
-                    f"risk ended, though others were seen to run longer, so that it expects nobody of {hit:,} clients to "
-                    "be absent after that; join cells or look at the delayed entries"
+                    f"risk ended, though others were seen to run longer, so that it expects nobody of "
+                    f"{hit:,} clients to be absent after that; join cells or look at the delayed entries"
                 )
     thin = [entry for entry in fewest if entry[0] < FEW]
     if thin:
@@ -102,7 +105,7 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
             f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
             f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few"
         )
-    watching = int(((sample.since >= horizon) & (sample.watched > 0)).sum())
+    watching = int(((sample.since >= horizon - SLACK) & (sample.watched > 0)).sum())
     back = int(sample.back.sum())
     if not back:
         said.append(

@@ -37,7 +37,7 @@ class ClientSample:
     rows : ndarray of shape (n,)
         Their places in the person table.
     entry, since : ndarray of shape (n,)
-        Time absent at assessment, and from there to return or last contact.
+        Time absent at assessment, and from there to return or last contact; not rounded, see ``equal_times``.
     back : ndarray of bool, shape (n,)
     weights : ndarray of shape (n,)
         The design's weights, 1 without any.
@@ -218,9 +218,9 @@ def draw_clients(
     if problems:
         raise DataError(problems)
     rows = np.flatnonzero(usable)
-    entry = equal_times(read.entry[rows])
+    entry = read.entry[rows]
     no_date = np.isnan(read.duration[rows])
-    since = equal_times(np.where(no_date, 0.0, read.duration[rows] - entry))
+    since = np.where(no_date, 0.0, read.duration[rows] - entry)
     returned = np.where(no_date, np.nan, read.returned[rows])
     back = returned == 1.0
     dated = _dated(study, design, rows, entry, since, back, still_absent_at, return_date)
@@ -245,7 +245,7 @@ def draw_clients(
             "ipcw": "stood for by clients like them whose outcome is known, weighted up",
         }
         remarks.append(f"{int(unseen.sum()):,} of {rows.size:,} clients have no known outcome: {said[unknown]}")
-    early = int(((dated == 0) & ~back & ~unseen).sum())
+    early = int(((equal_times(dated) == 0) & ~back & ~unseen).sum())
     if early:
         remarks.append(
             f"{early:,} of {rows.size:,} clients were last seen on the day of assessment: they say nothing of return"
@@ -288,9 +288,9 @@ def _dated(
     """Move returns within the interval between the last contact in absence and the recorded return."""
     if still_absent_at is None or return_date == "latest":
         return since
-    contact = equal_times(study.numeric(still_absent_at)[rows] - entry)
+    contact = study.numeric(still_absent_at)[rows] - entry
     known = back & ~np.isnan(contact)
-    wrong = int((known & ((contact < 0) | (contact > since))).sum())
+    wrong = int((known & ((equal_times(contact) < 0) | (equal_times(contact - since) > 0))).sum())
     if wrong:
         raise DataError(
             [
@@ -299,7 +299,7 @@ def _dated(
                 "absence; correct them"
             ]
         )
-    earlier = contact if return_date == "earliest" else equal_times((contact + since) / 2)
+    earlier = contact if return_date == "earliest" else (contact + since) / 2
     moved: NDArray[np.float64] = np.where(known, earlier, since)
     return moved
 

@@ -158,7 +158,7 @@ class ObservedExpected(Analysis):
 def _exits(spec: ObservedExpected, sample: ClientSample) -> tuple[np.ndarray, np.ndarray]:
     limit = np.inf if spec.until is None else spec.until
     leave = equal_times(sample.entry + np.minimum(sample.since, limit))
-    return leave, sample.back & (sample.since <= limit)
+    return leave, sample.back & (equal_times(sample.since) <= limit)
 
 
 def _rows(spec: ObservedExpected, sample: ClientSample, norms: Norms, population: str) -> list[PendingRow]:

@@ -14,7 +14,7 @@ from impactkit.compute.survival.since_assessment import Saved, weeks_saved
 from impactkit.design import Design, NormDesign
 from impactkit.errors import DataError
 from impactkit.estimators.norm_curves import saved_curves
-from impactkit.estimators.norm_limits import beyond_horizon, observed_reach, thin_places, within_norm
+from impactkit.estimators.norm_limits import SLACK, beyond_horizon, observed_reach, thin_places, within_norm
 from impactkit.estimators.norm_rows import Carried, PendingRow, carry, finish
 from impactkit.estimators.norm_sample import (
     OUTCOME,
@@ -314,7 +314,7 @@ def _cell_rows(
         own = sample.only(sample.cells == cell)
         key = RowKey(spec.name, OUTCOME, population, f"saved in {norms.label(cell)}", "difference", unit)
         reach = observed_reach(own) if (own.watched > 0).any() else 0.0
-        if reach < spec.horizon:
+        if reach < spec.horizon - SLACK:
             reason = (
                 f"no client of this cell was watched longer than {number(reach)} {unit} after assessment, and not all "
                 "were back: the horizon is beyond what they can tell"

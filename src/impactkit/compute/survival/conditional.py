@@ -29,7 +29,8 @@ def equal_times(times: Floats) -> Floats:
 class ConditionalNorm:
     """The product-limit norm of one cell, read from any elapsed time onwards.
 
-    Make one with :func:`conditional_norm`.
+    Make one with :func:`conditional_norm`. Times given to its methods are rounded where they are compared, and not
+    before they are added up: give them as they are.
 
     Parameters
     ----------
@@ -84,12 +85,14 @@ class ConditionalNorm:
             The entry itself if no episode is at risk just after it; infinite if the curve falls to zero while it
             is known.
         """
+        entry = equal_times(entry)
         reach = self.observed_to(entry)
         known: Floats = np.where(self._falls_to_zero(entry) <= reach, np.inf, reach)
         return known
 
     def observed_to(self, entry: Floats) -> Floats:
         """Give the time up to which at least one episode is at risk at every moment after each entry."""
+        entry = equal_times(entry)
         place = np.searchsorted(self.begins, entry, side="right") - 1
         reach = np.append(self.reaches, -np.inf)[place]  # place -1 picks the appended value
         seen: Floats = np.maximum(entry, reach)
@@ -174,8 +177,8 @@ class ConditionalNorm:
         return total
 
     def _window(self, entry: Floats, end: Floats) -> tuple[Places, Places]:
-        low = np.searchsorted(self.time, entry, side="right")
-        return low, np.maximum(np.searchsorted(self.time, end, side="right"), low)
+        low = np.searchsorted(self.time, equal_times(entry), side="right")
+        return low, np.maximum(np.searchsorted(self.time, equal_times(end), side="right"), low)
 
     def _spread(self, low: Places, high: Places, amount: Floats) -> Floats:
         """Add each amount to the positions ``low <= j < high``."""
@@ -186,7 +189,7 @@ class ConditionalNorm:
 
     def _falls_to_zero(self, entry: Floats) -> Floats:
         """Give the first time after each entry at which every episode at risk ended; infinite without one."""
-        place = np.searchsorted(self.collapse, entry, side="right")
+        place = np.searchsorted(self.collapse, equal_times(entry), side="right")
         found: Floats = np.append(self.collapse, np.inf)[place]
         return found
 
@@ -195,11 +198,12 @@ class ConditionalNorm:
         return end
 
     def _level(self, times: Floats) -> Floats:
-        level: Floats = np.exp(self.log_left[np.searchsorted(self.time, times, side="right")])
+        level: Floats = np.exp(self.log_left[np.searchsorted(self.time, equal_times(times), side="right")])
         return level
 
     def _area_beyond(self, times: Floats) -> Floats:
         """Integrate from each time to ``last``; negative beyond it, where nothing is known."""
+        times = equal_times(times)
         place = np.searchsorted(self.time, times, side="right")
         knots = np.concatenate([[0.0], self.time])
         beyond: Floats = self.area_after[place] - np.exp(self.log_left[place]) * (times - knots[place])
