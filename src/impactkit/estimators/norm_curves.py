@@ -8,8 +8,8 @@ import numpy as np
 
 from impactkit.compute.survival.since_assessment import expected_survival, observed
 from impactkit.estimators.norm_limits import SLACK
-from impactkit.estimators.norm_rows import PendingRow, carry
 from impactkit.estimators.norm_sample import OUTCOME, ClientSample, Norms, time_unit
+from impactkit.estimators.norm_variance import PendingRow, carry
 from impactkit.results import Curve, RowKey
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from impactkit.analysis import Analysis, ConfLevel
 from impactkit.compute.survival.conditional import equal_times
 from impactkit.design import Design, NormDesign
 from impactkit.errors import DataError
-from impactkit.estimators.norm_rows import Carried, PendingRow, carry, finish
 from impactkit.estimators.norm_sample import (
     OUTCOME,
     ClientSample,
@@ -23,6 +22,7 @@ from impactkit.estimators.norm_sample import (
     read_norms,
     time_unit,
 )
+from impactkit.estimators.norm_variance import Carried, PendingRow, carry, finish
 from impactkit.results import Estimates, RowKey
 
 if TYPE_CHECKING:

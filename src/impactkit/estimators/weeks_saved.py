@@ -15,7 +15,6 @@ from impactkit.design import Design, NormDesign
 from impactkit.errors import DataError
 from impactkit.estimators.norm_curves import saved_curves
 from impactkit.estimators.norm_limits import SLACK, beyond_horizon, observed_reach, thin_places, within_norm
-from impactkit.estimators.norm_rows import Carried, PendingRow, carry, finish
 from impactkit.estimators.norm_sample import (
     OUTCOME,
     ClientSample,
@@ -29,6 +28,7 @@ from impactkit.estimators.norm_sample import (
     read_norms,
     time_unit,
 )
+from impactkit.estimators.norm_variance import Carried, PendingRow, carry, finish
 from impactkit.results import Curve, Estimates, Note, RowKey
 
 if TYPE_CHECKING:
