@@ -23,18 +23,20 @@ from impactkit._version import __version__
 
 if TYPE_CHECKING:
     from impactkit.analysis import CR2, HC0, HC1, HC2, HC3, Linearised, RowRef
-    from impactkit.data import StudyData
+    from impactkit.data import Episodes, StudyData, build_episodes
     from impactkit.design import (
         BeforeAfterDesign,
         ComparisonDesign,
         ControlEpisodes,
         ControlNotes,
         Family,
+        FitNoteColumns,
         FitNoteEpisodes,
         Link,
         NormDesign,
         Outcome,
         Population,
+        SspLinking,
         TrialDesign,
     )
     from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
         Combination,
         ComplierEffect,
         CrossTab,
+        FitNoteAudit,
         Flow,
         IntentToTreat,
         MinimumDetectableEffect,
@@ -86,10 +89,13 @@ __all__ = [
     "CostPerClient",
     "CountRow",
     "CrossTab",
+    "Episodes",
     "Estimates",
     "Evaluation",
     "EvaluationResult",
     "Family",
+    "FitNoteAudit",
+    "FitNoteColumns",
     "FitNoteEpisodes",
     "Flow",
     "IntentToTreat",
@@ -110,6 +116,7 @@ __all__ = [
     "Power",
     "PowerDesign",
     "RowRef",
+    "SspLinking",
     "StandardisedEffect",
     "StudyData",
     "Subgroups",
@@ -118,6 +125,7 @@ __all__ = [
     "WeeksSaved",
     "WeeksSavedGrid",
     "__version__",
+    "build_episodes",
 ]
 
 

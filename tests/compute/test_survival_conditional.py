@@ -273,6 +273,14 @@ def test_practices_are_compared_within_areas() -> None:
     assert groups.variances(adjusted) == pytest.approx([2 * (1 + 1), 2 * (0.25 + 0.25)])
 
 
+def test_episodes_of_no_norm_join_nothing() -> None:
+    groups = practice_groups(np.array([0, 0, 1, 1, -1, -1]), np.array([0, 1, 2, 3, 1, 2]))
+    assert groups.sizes.tolist() == [2, 2]
+    assert groups.stratum.tolist() == [0, 0, 1, 1, 0, 1]
+    values = np.array([1.0, -1.0, 2.0, -2.0, 0.0, 0.0])
+    assert groups.variances(groups.adjusted(values)) == pytest.approx([4.0, 16.0])
+
+
 def test_one_practice_alone_falls_back_to_its_episodes() -> None:
     groups = practice_groups(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 2]))
     assert groups.alone.tolist() == [True, False]

@@ -86,4 +86,5 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             describes=True,
         ),
     ),
+    "fit_note_audit": (Example("episodes", lambda _: (ik.FitNoteAudit(name=TARGET),), describes=True, moves=()),),
 }

@@ -1,4 +1,4 @@
-"""The command line: run, check, reproduce, demo and schema.
+"""The command line: run, check, reproduce, demo, episodes and schema.
 
 Exit codes: 0 all went well; 1 there are findings (data that do not fit, an analysis that failed); 2 the call
 or its input is wrong.
@@ -142,6 +142,42 @@ def demo(
         from impactkit.cli.demo import run_demo
 
         run_demo(out, overwrite=overwrite, talk=talk)
+
+
+@app.command()
+def episodes(
+    notes: Annotated[Path, typer.Argument(metavar="NOTES", help="Fit notes: .csv or .parquet, one row per note.")],
+    out: OutDir,
+    gap_days: Annotated[int | None, typer.Option("--gap-days", help="Gap that does not end an episode.")] = None,
+    may_be_fit: Annotated[str | None, typer.Option("--may-be-fit", help="counted, halved or ignored.")] = None,
+    faulty: Annotated[str | None, typer.Option("--faulty", help="error or dropped.")] = None,
+    date_format: Annotated[
+        str | None, typer.Option("--date-format", help="How dates are written, if not like 2012-03-31.")
+    ] = None,
+    diagnosis_groups: Annotated[
+        str, typer.Option("--diagnosis-groups", help='"report", "as given", or a TOML file.')
+    ] = "report",
+    person_level: Annotated[
+        bool, typer.Option("--episodes", help="Also write episodes.csv, one row per episode of a person.")
+    ] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Turn fit notes into episodes: what every rule did, and counts by diagnosis, small counts withheld."""
+    talk = Talk(quiet)
+    with guarded(findings=True):
+        from impactkit.cli.episodes import write_episodes
+
+        write_episodes(
+            notes,
+            out=out,
+            rules={"gap_days": gap_days, "may_be_fit": may_be_fit, "faulty": faulty},
+            date_format=date_format,
+            diagnosis_groups=diagnosis_groups,
+            person_level=person_level,
+            overwrite=overwrite,
+            talk=talk,
+        )
 
 
 @app.command()

@@ -1,6 +1,8 @@
 """The data of a study: read from any frame or file, checked against the design once, handed out as arrays."""
 
-from impactkit.data.controls import Clients, ControlData, clients, control_episodes
+from impactkit.data.controls import Clients, ControlData, clients, control_episodes, note_episodes
+from impactkit.data.fitnotes.build import Episodes, build_episodes
+from impactkit.data.fitnotes.diagnosis import DiagnosisGroups
 from impactkit.data.frames import read_table
 from impactkit.data.needs import ColumnNeed
 from impactkit.data.study import StudyData
@@ -12,11 +14,15 @@ __all__ = [
     "Clients",
     "ColumnNeed",
     "ControlData",
+    "DiagnosisGroups",
+    "Episodes",
     "StudyData",
+    "build_episodes",
     "clients",
     "control_episodes",
     "health_led_facts",
     "health_led_facts_frame",
+    "note_episodes",
     "read_table",
     "synthetic_health_led_design",
     "synthetic_health_led_trials",

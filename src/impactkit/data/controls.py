@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from impactkit.data.coding import stratum_codes
 from impactkit.data.columns import Bools, Codes, Factor, Floats, frozen
+from impactkit.data.fitnotes.build import MADE, Episodes, build_episodes
 from impactkit.data.frames import Columns
 from impactkit.data.study import StudyData
-from impactkit.design import ControlEpisodes, FitNoteEpisodes, NormDesign
+from impactkit.design import ControlEpisodes, ControlNotes, FitNoteEpisodes, NormDesign
 from impactkit.errors import DataError, SpecError
 
-__all__ = ["Clients", "ControlData", "clients", "control_episodes"]
+__all__ = ["Clients", "ControlData", "clients", "control_episodes", "note_episodes"]
 
 DAYS_A_WEEK = 7.0
 
@@ -124,7 +125,64 @@ def control_episodes(study: StudyData, rules: FitNoteEpisodes | None = None) -> 
         if rules is not None:
             raise SpecError("rules for fit notes were given, and the controls are episodes already: give the notes")
         return _from_episodes(study, design, controls)
-    raise SpecError("controls from fit notes are read by impactkit.data.fitnotes")
+    return _from_notes(study, design, controls, rules)
+
+
+def note_episodes(study: StudyData, rules: FitNoteEpisodes | None = None) -> Episodes:
+    """Build the control episodes of a design whose controls are fit notes; built once for each set of rules.
+
+    Raises
+    ------
+    SpecError
+        If the design's controls are not fit notes.
+    """
+    design = _norm_design(study)
+    controls = design.controls
+    if not isinstance(controls, ControlNotes):
+        raise SpecError("the design's `controls` are not fit notes: there are no rules to apply")
+    chosen = controls.rules if rules is None else rules
+    key = ("fit_notes", controls.replace(rules=chosen).digest)
+    if key not in study._cache:
+        study._cache[key] = build_episodes(
+            study.table(controls.table),
+            chosen,
+            columns=controls.columns,
+            diagnosis_groups=controls.diagnosis_groups,
+            carry=tuple(name for name in design.norm_by if name not in MADE),
+        )
+    built: Episodes = study._cache[key]
+    return built
+
+
+def _from_notes(
+    study: StudyData, design: NormDesign, controls: ControlNotes, rules: FitNoteEpisodes | None
+) -> ControlData:
+    built = note_episodes(study, rules)
+    table = Columns(built.frame, f'the episodes made of table "{controls.table}"')
+    unit = DAYS_A_WEEK if design.time_unit == "weeks" else 1.0
+    offset = controls.offset_days
+    late, until = table["observed_from"], table["observed_to"]
+    start = np.where(late > 0, late + offset, 0.0)
+    usable = until > late
+    cells = cells_like(clients(study).cells, table, design.norm_by)
+    practices = table.column("practice").factor(declared=False)
+    remarks = list(built.audit.remarks())
+    unwatched = int((~usable).sum())
+    if unwatched:
+        remarks.append(
+            f"{unwatched:,} of {len(built):,} episodes began too near the end of the window "
+            f"({built.window[1]}) for any end of theirs to be seen and were left out"
+        )
+    return ControlData(
+        table=controls.table,
+        units=table["episode"][usable].astype(np.int64),
+        start=frozen(start[usable] / unit),
+        stop=frozen((until[usable] + offset) / unit),
+        ended=frozen(table["open"][usable] == 0.0),
+        cells=Factor(frozen(cells.codes[usable]), cells.labels),
+        practices=Factor(frozen(practices.codes[usable]), practices.labels) if "" not in practices.labels else None,
+        notes=tuple(remarks),
+    )
 
 
 def _from_episodes(study: StudyData, design: NormDesign, controls: ControlEpisodes) -> ControlData:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from impactkit.data.fitnotes.names import find_columns, key_names
 from impactkit.design import (
     BeforeAfterDesign,
     ComparisonDesign,
     ControlEpisodes,
+    ControlNotes,
     Design,
     NormDesign,
     Outcome,
     TrialDesign,
 )
 
-__all__ = ["ColumnNeed", "Role", "design_needs", "key_columns", "outcome_needs", "said_by"]
+if TYPE_CHECKING:
+    from impactkit.data.frames import Columns
+
+__all__ = ["ColumnNeed", "Role", "design_needs", "key_columns", "note_needs", "outcome_needs", "said_by"]
 
 Role = Literal["numeric", "factor", "any", "binary", "money", "duration", "eq5d3l", "eq5d5l"]
 
@@ -95,6 +100,27 @@ def _control_needs(design: NormDesign) -> list[ColumnNeed]:
     return needs
 
 
+def note_needs(design: Design, tables: Mapping[str, Columns]) -> tuple[list[ColumnNeed], list[str]]:
+    """List what controls given as fit notes need from their table, and what is wrong with its names."""
+    controls = design.controls if isinstance(design, NormDesign) else None
+    if not isinstance(controls, ControlNotes) or not isinstance(design, NormDesign):
+        return [], []
+    by, table = "the design's `controls`", tables.get(controls.table)
+    if table is None:
+        return [ColumnNeed(controls.columns.patient or "patient", "any", by, controls.table)], []
+    found, problems = find_columns(controls.columns, table.names, table.words)
+    needs = [ColumnNeed(column, "any", by, controls.table) for column in found.values()]
+    for name in design.norm_by:
+        if name in found or name == "client_group":
+            continue
+        if name == "age_band":
+            if "birth_year" not in found:
+                problems.append(f"`age_band` in the design's `norm_by` needs a column `birth_year` in {table.words}")
+            continue
+        needs.append(ColumnNeed(name, "factor", "the design's `norm_by`", controls.table))
+    return needs, problems
+
+
 def outcome_needs(outcome: Outcome, weights: str | None) -> list[ColumnNeed]:
     """List what one outcome needs; its values are checked where they count, so here they may be anything."""
     by = f'outcome "{outcome.name}"'
@@ -115,6 +141,8 @@ def key_columns(design: Design) -> dict[str, tuple[str, ...]]:
     }
     if isinstance(controls, ControlEpisodes):
         keys[controls.table] = (controls.episode, *filter(None, (controls.practice,)))
+    if isinstance(controls, ControlNotes):
+        keys[controls.table] = key_names(controls.columns)
     return keys
 
 

@@ -19,7 +19,7 @@ from impactkit.data.checks import cell_problems, link_problems, presence_problem
 from impactkit.data.coding import arm_codes, included_rows, restricted, stratum_codes
 from impactkit.data.columns import Bools, Column, Factor, frozen
 from impactkit.data.frames import Columns
-from impactkit.data.needs import ColumnNeed, design_needs, outcome_needs
+from impactkit.data.needs import ColumnNeed, design_needs, note_needs, outcome_needs
 from impactkit.data.outcomes import OutcomeColumn, read_outcome, resolve_outcome
 from impactkit.design import ComparisonDesign, Design, NormDesign, Outcome, TrialDesign
 
@@ -74,6 +74,9 @@ def validate(
     checked = Checked()
     people = tables.get("")
     wanted = [*design_needs(design, people.names if people is not None else ()), *_link_needs(design, needs, several)]
+    of_notes, misnamed = note_needs(design, tables)
+    wanted += of_notes
+    checked.problems += misnamed
     specs: list[Outcome] = []
     if people is not None:
         for name in dict.fromkeys(outcomes):

@@ -1,7 +1,14 @@
 """Designs, outcomes and populations: the study, declared once."""
 
 from impactkit.design.base import Spec
-from impactkit.design.controls import AnyControls, ControlEpisodes, ControlNotes, FitNoteEpisodes
+from impactkit.design.controls import (
+    AnyControls,
+    ControlEpisodes,
+    ControlNotes,
+    FitNoteColumns,
+    FitNoteEpisodes,
+    SspLinking,
+)
 from impactkit.design.designs import (
     AnyDesign,
     BeforeAfterDesign,
@@ -25,12 +32,14 @@ __all__ = [
     "ControlNotes",
     "Design",
     "Family",
+    "FitNoteColumns",
     "FitNoteEpisodes",
     "Link",
     "NormDesign",
     "Outcome",
     "Population",
     "Spec",
+    "SspLinking",
     "TrialDesign",
     "read_design",
 ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.complier import ComplierEffect
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.fit_note_audit import FitNoteAudit
     from impactkit.estimators.flow import Flow
     from impactkit.estimators.itt import IntentToTreat
     from impactkit.estimators.money_outcome import MoneyOutcome
@@ -33,6 +34,7 @@ __all__ = [
     "Combination",
     "ComplierEffect",
     "CrossTab",
+    "FitNoteAudit",
     "Flow",
     "IntentToTreat",
     "MinimumDetectableEffect",
@@ -55,6 +57,7 @@ _HOMES = {
     "Combination": "combination",
     "ComplierEffect": "complier",
     "CrossTab": "crosstab",
+    "FitNoteAudit": "fit_note_audit",
     "Flow": "flow",
     "IntentToTreat": "itt",
     "MinimumDetectableEffect": "detectable",

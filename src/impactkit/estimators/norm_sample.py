@@ -139,8 +139,7 @@ class Norms:
 def read_norms(controls: ControlData) -> Norms:
     """Group the control episodes by practice; the norms themselves are made when a population asks."""
     practices = None if controls.practices is None else controls.practices.codes
-    cells = np.where(controls.cells.codes < 0, len(controls.cells.labels), controls.cells.codes)
-    return Norms(controls, practice_groups(cells, practices))
+    return Norms(controls, practice_groups(controls.cells.codes, practices))
 
 
 def missing_norms(sample: ClientSample, norms: Norms) -> list[str]:

@@ -74,7 +74,7 @@ def practice_groups(cells: Codes, practices: Codes | None) -> Groups:
     Parameters
     ----------
     cells : ndarray of shape (m,)
-        The norm of each episode.
+        The norm of each episode; -1 for one that belongs to none, which then neither counts nor joins practices.
     practices : ndarray of shape (m,) or None
         ``None`` when practices are not known: episodes then vary each by itself.
 
@@ -84,29 +84,33 @@ def practice_groups(cells: Codes, practices: Codes | None) -> Groups:
     practice in one area, the strata are the areas. Influence values of episodes sum to zero within a norm and so
     within a stratum: the sums of practices need no centring.
     """
-    if not cells.size:
-        return Groups(None, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    used = np.flatnonzero(cells >= 0)
+    stratum = np.zeros(cells.size, dtype=np.int64)
+    if not used.size:
+        return Groups(None, stratum, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool))
     if practices is None:
-        _, stratum = np.unique(cells, return_inverse=True)
-        stratum = stratum.reshape(-1).astype(np.int64)
-        return Groups(None, stratum, np.bincount(stratum), np.zeros(int(stratum.max()) + 1, dtype=bool))
+        found, place = np.unique(cells[used], return_inverse=True)
+        stratum[used] = place.reshape(-1)
+        return Groups(None, stratum, np.bincount(stratum[used]), np.zeros(found.size, dtype=bool))
     cell_count, practice_count = int(cells.max()) + 1, int(practices.max()) + 1
     links = coo_array(
-        (np.ones(cells.size), (cells, cell_count + practices.astype(np.int64))),
+        (np.ones(used.size), (cells[used], cell_count + practices[used].astype(np.int64))),
         shape=(cell_count + practice_count,) * 2,
     )
     _, part = connected_components(links, directed=False)
-    _, stratum = np.unique(part[cells], return_inverse=True)
-    stratum = stratum.reshape(-1).astype(np.int64)
-    pairs = np.unique(np.column_stack([stratum, practices]), axis=0)
-    sizes = np.bincount(pairs[:, 0])
+    found, place = np.unique(part[cells[used]], return_inverse=True)
+    stratum[used] = place.reshape(-1)
+    of_practice = np.zeros(practice_count, dtype=np.int64)
+    of_practice[practices[used]] = stratum[used]
+    stratum = of_practice[practices]
+    pairs = np.unique(np.column_stack([stratum[used], practices[used]]), axis=0)
+    sizes = np.bincount(pairs[:, 0], minlength=found.size)
     alone = sizes == 1
-    single = alone[stratum]
-    codes = np.where(single, practice_count + np.arange(cells.size), practices).astype(np.int64)
-    sizes = np.where(alone, np.bincount(stratum), sizes)
+    codes = np.where(alone[stratum], practice_count + np.arange(cells.size), practices).astype(np.int64)
+    sizes = np.where(alone, np.bincount(stratum[used], minlength=found.size), sizes)
     return Groups(codes, stratum, sizes, alone)
 
 

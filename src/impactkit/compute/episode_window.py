@@ -1,0 +1,146 @@
+"""Episodes seen through a window of observation: what is known of each, working days, linked periods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Seen", "linked_periods", "see_through_window", "working_days"]
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+MONDAY = 4  # 1970-01-05, the first Monday counted from 1970-01-01
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the window shows of each episode.
+
+    Parameters
+    ----------
+    open : ndarray of bool, shape (k,)
+        Whether a later note that could not be seen might have continued the episode.
+    prevalent : ndarray of bool, shape (k,)
+        Whether it ran before the window opened and on into it.
+    outside : ndarray of bool, shape (k,)
+        Whether it ended before the window opened or began after it closed.
+    before : ndarray of int64, shape (k,)
+        Days it had run when the window opened: 0 unless prevalent.
+    until : ndarray of int64, shape (k,)
+        The last day on which it is known whether it had ended.
+    """
+
+    open: Bools
+    prevalent: Bools
+    outside: Bools
+    before: Ints
+    until: Ints
+
+
+def see_through_window(start: Ints, end: Ints, *, opens: int, closes: int, gap: int, last_certain: bool) -> Seen:
+    """Mark open and prevalent episodes.
+
+    Parameters
+    ----------
+    start, end : ndarray of int64, shape (k,)
+        First and last certified day.
+    opens, closes : int
+        First and last day of the window.
+    gap : int
+        Days without a certificate that do not end an episode.
+    last_certain : bool
+        Whether an open episode is followed to the last day on which the end of any episode could have been seen
+        (``closes - gap - 1``), or to its own last certified day.
+
+    Returns
+    -------
+    Seen
+
+    Notes
+    -----
+    An end on day d is known only when no note can follow that would join: a note that begins on day ``d + gap + 1``
+    joins, and is seen if it begins by ``closes``. So episodes with ``end >= closes - gap`` are open. Following each to
+    its own last certified day stops the watch exactly when it could have ended, which is not independent of its
+    length; following all to the same calendar day is.
+    """
+    is_open = end >= closes - gap
+    prevalent = (start < opens) & (end >= opens)
+    until = np.where(is_open, np.minimum(end, closes - gap - 1) if last_certain else end, end)
+    return Seen(
+        open=is_open,
+        prevalent=prevalent,
+        outside=(end < opens) | (start > closes),
+        before=np.where(prevalent, opens - start, 0),
+        until=until,
+    )
+
+
+def working_days(start: Ints, end: Ints, holidays: Sequence[int] | Ints = ()) -> Ints:
+    """Count Mondays to Fridays from ``start`` to ``end``, both included, less holidays.
+
+    Parameters
+    ----------
+    start, end : ndarray of int64, shape (k,)
+        Days since 1970-01-01.
+    holidays : sequence of int
+        Days since 1970-01-01; those at a weekend count for nothing.
+
+    Examples
+    --------
+    >>> working_days(np.array([4]), np.array([10])).tolist()  # a whole week
+    [5]
+    """
+
+    def until(day: NDArray[Any]) -> Ints:
+        weeks, rest = np.divmod(day - (MONDAY - 1), 7)
+        found: Ints = weeks * 5 + np.minimum(rest, 5)
+        return found
+
+    days = until(end) - until(start - 1)
+    free = np.unique(np.asarray(holidays, dtype=np.int64))
+    free = free[(free - MONDAY) % 7 < 5]
+    if free.size:
+        days -= np.searchsorted(free, end, side="right") - np.searchsorted(free, start, side="left")
+    return days
+
+
+def linked_periods(
+    person: Ints, start: Ints, end: Ints, *, since: Sequence[int], days: Sequence[int], shortest: Sequence[int]
+) -> Ints:
+    """Number the chains of periods of incapacity for work that are linked into one.
+
+    Parameters
+    ----------
+    person, start, end : ndarray of int64, shape (k,)
+        Sorted by person and first day.
+    since : sequence of int, length v
+        Day from which each version of the rule holds, rising; the rule of a period's first day holds for it.
+    days, shortest : sequence of int, length v
+        Days between two periods that still link them, and the shortest period that counts.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Chain of each period from 0; -1 where it is too short to count or no rule was in force.
+
+    Examples
+    --------
+    >>> person, start, end = np.zeros(3, int), np.array([1, 60, 200]), np.array([28, 70, 220])
+    >>> linked_periods(person, start, end, since=[0], days=[56], shortest=[4]).tolist()
+    [0, 0, 1]
+    """
+    chain = np.full(person.size, -1, dtype=np.int64)
+    version = np.searchsorted(np.asarray(since), start, side="right") - 1
+    counted = version >= 0
+    counted &= end - start + 1 >= np.asarray(shortest)[version]
+    rows = np.flatnonzero(counted)
+    if rows.size:
+        apart = start[rows[1:]] - end[rows[:-1]] - 1
+        new = (person[rows[1:]] != person[rows[:-1]]) | (apart > np.asarray(days)[version[rows[1:]]])
+        chain[rows] = np.append(0, np.cumsum(new))
+    return chain
