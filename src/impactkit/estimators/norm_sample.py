@@ -12,6 +12,8 @@ from impactkit.compute.survival.two_sources import Groups, client_groups, practi
 from impactkit.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from impactkit.data import ControlData, StudyData
@@ -142,15 +144,18 @@ def read_norms(controls: ControlData) -> Norms:
     return Norms(controls, practice_groups(controls.cells.codes, practices))
 
 
-def missing_norms(sample: ClientSample, norms: Norms) -> list[str]:
-    """Name the cells that clients are in and no control episode is."""
-    counts = np.bincount(
-        norms.controls.cells.codes[norms.controls.cells.codes >= 0], minlength=len(norms.controls.cells.labels)
-    )
-    lacking = [cell for cell in np.unique(sample.cells).tolist() if not counts[cell]]
+def missing_norms(samples: Iterable[ClientSample], norms: Norms) -> list[str]:
+    """Name, once, the cells that clients of any population are in and no control episode is."""
+    codes = norms.controls.cells.codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(norms.controls.cells.labels))
+    lacking: dict[int, int] = {}
+    for sample in samples:
+        for cell in np.unique(sample.cells).tolist():
+            if not counts[cell]:
+                lacking[cell] = max(lacking.get(cell, 0), int((sample.cells == cell).sum()))
     if not lacking:
         return []
-    listed = "; ".join(f"{norms.label(cell)} ({int((sample.cells == cell).sum()):,} clients)" for cell in lacking)
+    listed = "; ".join(f"{norms.label(cell)} ({lacking[cell]:,} clients)" for cell in sorted(lacking))
     return [
         f"every client needs control episodes of the same `norm_by` cell, and there are none for {listed}: give "
         "episodes for them, declare fewer or wider `norm_by` columns, or a population without them"

@@ -122,8 +122,11 @@ class ObservedExpected(Analysis):
             except DataError as error:
                 problems += error.problems
                 continue
-            problems += missing_norms(sample, norms) or _unwatched(self, study, sample, norms, population)
             samples[population] = sample
+        lacking = missing_norms(samples.values(), norms)
+        problems += lacking
+        for population, sample in samples.items() if not lacking else ():
+            problems += _unwatched(self, study, sample, norms, population)
         if problems:
             raise DataError(list(dict.fromkeys(problems)))
         rows: list[PendingRow] = []
@@ -150,8 +153,8 @@ class ObservedExpected(Analysis):
                     missing_rule=f"unknown outcomes: {self.unknown}",
                 )
             )
-            said = [*sample.remarks, *norms.remarks(), ASSUMPTION]
-            remarks += [self.note(reason, outcome=OUTCOME, population=population) for reason in said]
+            remarks += [self.note(reason, outcome=OUTCOME, population=population) for reason in sample.remarks]
+        remarks += [self.note(reason, outcome=OUTCOME) for reason in (*norms.remarks(), ASSUMPTION)]
         return finish(study, norms, rows, found, conf_level=self.conf_level, glances=glances, remarks=remarks)
 
 

@@ -216,15 +216,13 @@ def saved_rows(
         except DataError as error:
             problems += error.problems
             continue
-        lacking = missing_norms(sample, norms)
-        problems += lacking
-        if lacking:
-            continue
-        if spec.restrict == "clients":
-            sample = within_norm(sample, norms, spec.horizon)
-        beyond = beyond_horizon(spec.horizon, study, sample, norms, population)
-        problems += beyond
         samples[population] = sample
+    lacking = missing_norms(samples.values(), norms)
+    problems += lacking
+    for population, sample in samples.items() if not lacking else ():
+        if spec.restrict == "clients":
+            samples[population] = within_norm(sample, norms, spec.horizon)
+        problems += beyond_horizon(spec.horizon, study, samples[population], norms, population)
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
     rows: list[PendingRow] = []
@@ -259,8 +257,9 @@ def saved_rows(
         )
         if curves:
             drawn += saved_curves(spec, study, sample, norms, population)
-        said = [*sample.remarks, *thin_places(sample, norms, spec.horizon), *norms.remarks(), *ASSUMPTIONS]
+        said = [*sample.remarks, *thin_places(sample, norms, spec.horizon)]
         remarks += [spec.note(reason, outcome=OUTCOME, population=population) for reason in said]
+    remarks += [spec.note(reason, outcome=OUTCOME) for reason in (*norms.remarks(), *ASSUMPTIONS)]
     return finish(
         study,
         norms,

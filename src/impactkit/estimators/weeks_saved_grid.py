@@ -158,7 +158,8 @@ class WeeksSavedGrid(Analysis):
             head = first.take([first.find(population=population, term="saved")])
             own = replace(head, glances=(), remarks=(), curves=())
             glances = tuple({**row, "kind": self.kind} for row in first.glances if row["population"] == population)
-            remarks = tuple(note for note in first.remarks if note.population == population and not note.term)
+            about = {population} if parts else {population, ""}  # what concerns all populations is said once
+            remarks = tuple(note for note in first.remarks if note.population in about and not note.term)
             errors = tuple(
                 note._replace(term=BASE)
                 for note in first.remarks

@@ -1,4 +1,4 @@
-"""Figures of time saved against a norm: a forest by population and cell, and a tornado of the rules that were varied."""
+"""Figures of time saved against a norm: a forest by population and cell, and a tornado of rules."""
 
 from __future__ import annotations
 

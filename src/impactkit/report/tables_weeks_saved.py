@@ -1,4 +1,4 @@
-"""Tables of time saved against a norm: by population and cell, returns observed and expected, and one rule at a time."""
+"""Tables of time saved against a norm: by population and cell, returns, and one rule at a time."""
 
 from __future__ import annotations
 
