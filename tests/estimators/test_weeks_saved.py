@@ -98,11 +98,11 @@ def test_a_horizon_beyond_the_norm_is_one_error_that_names_the_largest() -> None
     with pytest.raises(AnalysisError) as caught:
         fit(saved(horizon=20.0), people(), open_ended)
     said = str(caught.value)
-    assert "the largest that is not is 8 weeks" in said  # the last client was watched for 8, and was not back
-    assert "2 of 6 clients" not in said.split("the largest")[0]
+    assert "the longest they can tell is 8 weeks" in said  # the last client was watched for 8, and was not back
+    assert "2 of 6 clients" not in said.split("the longest")[0]
     assert "no client was watched longer than 8 weeks" in said
     assert 'restrict="clients"' in said
-    with pytest.raises(AnalysisError, match=r"largest that is not is 18 weeks.*2 of 6 clients"):
+    with pytest.raises(AnalysisError, match=r"longest they can tell is 18 weeks.*2 of 6 clients"):
         fit(saved(horizon=20.0), people(returned=[1.0] * 6), open_ended)
     fit(saved(horizon=18.0), people(returned=[1.0] * 6), open_ended)
 
@@ -174,7 +174,7 @@ def test_a_norm_that_collapses_early_is_said_with_the_time() -> None:
     controls.loc[3, "weeks"] = 6.2
     declared = ik.ControlEpisodes(duration="weeks", practice="practice", late_entry="late")
     result = fit(saved(horizon=8.0), people(), controls, controls=declared)
-    assert "collapses early: at 6.2 all of its 1 episodes at risk ended" in reasons(result)
+    assert "collapses early: at 6.2 every episode still at risk (1) ended" in reasons(result)
     assert "fewer than 10 control episodes" in reasons(result)
 
 
@@ -296,6 +296,17 @@ def test_watched_longer_than_any_episode_is_an_error() -> None:
     fit(ik.ObservedExpected(name="returns", until=18.0), people(absent=[5.0, 9, 7, 12, 10, 40]), episodes())
 
 
+def test_counting_can_stop_where_the_norm_ends() -> None:
+    clients = people(absent=[5.0, 9, 7, 12, 10, 40], returned=[1.0] * 6)
+    result = fit(ik.ObservedExpected(name="returns", restrict="follow_up"), clients, episodes())
+    shorter = people(absent=[5.0, 9, 7, 12, 10, 26], returned=[1.0, 1, 1, 1, 1, 0])
+    assert value(result, "observed over expected") == pytest.approx(
+        value(fit(ik.ObservedExpected(name="returns"), shorter, episodes()), "observed over expected")
+    )
+    assert "1 of 6 clients were counted, as asked, only to" in reasons(result)
+    assert "(1 of them returned after it)" in reasons(result)
+
+
 # --- the grid ---------------------------------------------------------------------------------------------------
 
 
@@ -314,7 +325,7 @@ def test_each_row_of_the_grid_is_the_analysis_with_one_rule_changed() -> None:
     for lacking in ("gap", "may be fit", "horizon: 20 weeks"):
         assert np.isnan(value(grid, lacking))
     assert "the controls are episodes already" in reasons(grid)
-    assert "the largest that is not is 8 weeks" in reasons(grid)
+    assert "the longest they can tell is 8 weeks" in reasons(grid)
     assert set(grid.glance()["kind"]) == {"weeks_saved_grid"}
 
 

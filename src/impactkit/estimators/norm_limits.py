@@ -76,8 +76,8 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
         cure += ', or leave out clients the norm does not cover with `restrict="clients"`'
     cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
     return [
-        f"the horizon of {horizon:g} {unit} is beyond what the data can tell{where}; the largest that is not is "
-        f"{largest:g} {unit}: {'; '.join(said)}. {cure[0].upper()}{cure[1:]}{cell_words}"
+        f"the horizon of {horizon:g} {unit} is beyond what the data can tell{where}; the longest they "
+        f"can tell is {largest:g} {unit}: {'; '.join(said)}. {cure[0].upper()}{cure[1:]}{cell_words}"
     ]
 
 
@@ -94,8 +94,8 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
             if hit:
                 at = int(norm.at_risk[np.searchsorted(norm.time, time)])
                 said.append(
-                    f"the norm of {norms.label(cell)} collapses early: at {number(time)} all of its {at:,} episodes at "
-                    f"risk ended, though others were seen to run longer, so that it expects nobody of "
+                    f"the norm of {norms.label(cell)} collapses early: at {number(time)} every episode still at risk "
+                    f"({at:,}) ended, though others were seen to run longer, so that it expects none of "
                     f"{hit:,} clients to be absent after that; join cells or look at the delayed entries"
                 )
     thin = [entry for entry in fewest if entry[0] < FEW]

@@ -12,7 +12,7 @@ from impactkit.compute.survival.two_sources import Groups, client_groups, practi
 from impactkit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OUTCOME", "ClientSample", "Norms", "ReturnDate", "UnknownRule", "draw_clients", "glance_row", "missing_norms",
-    "number", "read_norms", "time_unit",
+    "number", "of_population", "read_norms", "time_unit",
 ]  # fmt: skip
 
 OUTCOME = "return to work"
@@ -364,6 +364,11 @@ def glance_row(
         "design_df": df,
         "independence_assumed": False,
     }
+
+
+def of_population(said: Iterable[str], population: str, samples: Mapping[str, ClientSample]) -> list[str]:
+    """Say whose remarks these are, where there are several populations."""
+    return [f"{population}: {reason}" for reason in said] if len(samples) > 1 else list(said)
 
 
 def number(value: float) -> str:

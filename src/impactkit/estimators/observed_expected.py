@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from impactkit.estimators.norm_sample import (
     draw_clients,
     glance_row,
     missing_norms,
+    of_population,
     read_norms,
     time_unit,
 )
@@ -54,6 +56,9 @@ class ObservedExpected(Analysis):
         Which declared populations; all of them when left out.
     unknown : {"censored", "returned"}
         What clients with no known outcome count as at their last contact.
+    restrict : {"none", "follow_up"}
+        ``"follow_up"`` stops counting a client, and says of how many, at the elapsed time at which no control episode
+        of their norm cell is watched any longer; otherwise such clients are an error.
     conf_level : float
 
     Returns
@@ -100,6 +105,7 @@ class ObservedExpected(Analysis):
     until: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     populations: tuple[str, ...] | None = None
     unknown: Literal["censored", "returned"] = "censored"
+    restrict: Literal["none", "follow_up"] = "none"
     conf_level: ConfLevel = 0.95
 
     def refusals(self, design: Design | None) -> list[str]:
@@ -126,6 +132,9 @@ class ObservedExpected(Analysis):
         lacking = missing_norms(samples.values(), norms)
         problems += lacking
         for population, sample in samples.items() if not lacking else ():
+            if self.restrict == "follow_up":
+                samples[population] = _while_known(self, sample, norms)
+                continue
             problems += _unwatched(self, study, sample, norms, population)
         if problems:
             raise DataError(list(dict.fromkeys(problems)))
@@ -153,7 +162,10 @@ class ObservedExpected(Analysis):
                     missing_rule=f"unknown outcomes: {self.unknown}",
                 )
             )
-            remarks += [self.note(reason, outcome=OUTCOME, population=population) for reason in sample.remarks]
+            remarks += [
+                self.note(reason, outcome=OUTCOME, population=population)
+                for reason in of_population(sample.remarks, population, samples)
+            ]
         remarks += [self.note(reason, outcome=OUTCOME) for reason in (*norms.remarks(), ASSUMPTION)]
         return finish(study, norms, rows, found, conf_level=self.conf_level, glances=glances, remarks=remarks)
 
@@ -191,6 +203,28 @@ def _rows(spec: ObservedExpected, sample: ClientSample, norms: Norms, population
     return [PendingRow(head, float(np.log(seen / due)), sample, clients, -episodes / due), *counts]
 
 
+def _while_known(spec: ObservedExpected, sample: ClientSample, norms: Norms) -> ClientSample:
+    """Stop counting each client where their norm ends."""
+    leave, _ = _exits(spec, sample)
+    reach = np.zeros(sample.n)
+    for cell in np.unique(sample.cells).tolist():
+        mine = sample.cells == cell
+        reach[mine] = norms.of(cell).observed_to(sample.entry[mine])
+    short = leave > reach
+    if not short.any():
+        return sample
+    said = (
+        f"{int(short.sum()):,} of {sample.n:,} clients were counted, as asked, only to the elapsed time at which no "
+        f"control episode was watched any longer ({int((short & sample.back).sum()):,} of them returned after it)"
+    )
+    return replace(
+        sample,
+        since=np.where(short, reach - sample.entry, sample.since),
+        back=sample.back & ~short,
+        remarks=(*sample.remarks, said),
+    )
+
+
 def _unwatched(
     spec: ObservedExpected, study: StudyData, sample: ClientSample, norms: Norms, population: str
 ) -> list[str]:
@@ -212,5 +246,6 @@ def _unwatched(
     )  # fmt: skip
     return [
         f"every client{where} should be watched at elapsed times at which control episodes are; found longer for "
-        f"{'; '.join(said)}: {shorter}, or use fewer or wider `norm_by` columns (times in {time_unit(study)})"
+        f'{"; ".join(said)}: {shorter}, stop counting each such client there with `restrict="follow_up"`, or use '
+        f"fewer or wider `norm_by` columns (times in {time_unit(study)})"
     ]

@@ -25,6 +25,7 @@ from impactkit.estimators.norm_sample import (
     glance_row,
     missing_norms,
     number,
+    of_population,
     read_norms,
     time_unit,
 )
@@ -258,7 +259,10 @@ def saved_rows(
         if curves:
             drawn += saved_curves(spec, study, sample, norms, population)
         said = [*sample.remarks, *thin_places(sample, norms, spec.horizon)]
-        remarks += [spec.note(reason, outcome=OUTCOME, population=population) for reason in said]
+        remarks += [
+            spec.note(reason, outcome=OUTCOME, population=population)
+            for reason in of_population(said, population, samples)
+        ]
     remarks += [spec.note(reason, outcome=OUTCOME) for reason in (*norms.remarks(), *ASSUMPTIONS)]
     return finish(
         study,

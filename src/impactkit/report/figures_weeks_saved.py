@@ -14,6 +14,7 @@ from impactkit.report.frames import Record, records
 from impactkit.report.labels import Labels
 from impactkit.report.rounding import decimal_text, is_missing
 from impactkit.report.style import Style, get_style
+from impactkit.report.tables_weeks_saved import CELL, DECLARED, cell_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,7 @@ __all__ = ["weeks_saved_alt_text", "weeks_saved_forest", "weeks_saved_tornado", 
 _INK, _QUIET, _LINE = "#0B0C0C", "#505A5F", "#B1B4B6"
 _WIDTH, _LABEL, _ROW = 8.2, 1.9, 0.46
 _TOP, _FOOT = 0.86, 0.62
-DECLARED = "as declared"
+_FOREST = "time saved per client, against the norm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,8 @@ def weeks_saved_forest(
     SpecError
         If there is nothing to draw, or the title says "impact".
     """
-    rows, looks = _saved_rows(tidy, glance)
-    heading = title or "time saved per client, against the norm"
-    return forest(rows, looks, style, labels=_forest_labels(rows, labels), title=heading)
+    rows, looks, words = _saved_rows(tidy, glance, labels)
+    return forest(rows, looks, style, labels=words, title=title or _FOREST)
 
 
 def weeks_saved_alt_text(
@@ -92,9 +92,8 @@ def weeks_saved_alt_text(
     title: str = "",
 ) -> str:
     """Say in words what `weeks_saved_forest` draws."""
-    rows, looks = _saved_rows(tidy, glance)
-    heading = title or "time saved per client, against the norm"
-    return forest_alt_text(rows, looks, style, labels=_forest_labels(rows, labels), title=heading)
+    rows, looks, words = _saved_rows(tidy, glance, labels)
+    return forest_alt_text(rows, looks, style, labels=words, title=title or _FOREST)
 
 
 def weeks_saved_tornado(
@@ -174,25 +173,31 @@ def weeks_saved_tornado_alt_text(
     return f"{head}. {_declared_words(tornado, chosen)}. {'; '.join(parts)}.{lost}"
 
 
-def _saved_rows(tidy: pd.DataFrame, glance: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _saved_rows(
+    tidy: pd.DataFrame, glance: pd.DataFrame, labels: Labels | None
+) -> tuple[pd.DataFrame, pd.DataFrame, Labels]:
+    """Give the rows as the forest wants them: populations as headings, cells as lines.
+
+    A cell whose clients are the same in two populations is shown in the later one.
+    """
+    from dataclasses import replace
+
     looks = glance[glance["kind"] == "weeks_saved"]
     rows = tidy[tidy["analysis"].isin(set(looks["analysis"])) & (tidy["measure"] == "difference")]
     if rows.empty:
-        raise SpecError("there is nothing to draw: add a WeeksSaved analysis to the plan")
-    return rows, looks
-
-
-def _forest_labels(tidy: pd.DataFrame, labels: Labels | None) -> Labels:
-    """Name rows as a reader would: everyone, then the cells, of each population."""
-    from dataclasses import replace
-
+        raise SpecError("there is nothing to draw: the plan has no WeeksSaved analysis")
     words = labels or Labels()
+    is_cell = rows["term"].str.startswith(CELL)
+    rows = rows[~(is_cell & rows.duplicated(["analysis", "term", "n"], keep="last"))]
+    populations = {name: words.population(name) for name in rows["population"]}
     terms = {"saved": "All clients"}
-    for term in dict.fromkeys(tidy["term"]):
-        if str(term).startswith("saved in "):
-            parts = str(term).removeprefix("saved in ").split(", ")
-            terms[term] = ", ".join(part.partition("=")[2] or part for part in parts)
-    return replace(words, terms=(*words.terms, *terms.items()))
+    for term, name in zip(rows["term"], rows["population"], strict=True):
+        if str(term).startswith(CELL):
+            terms[term] = cell_words(term).removeprefix(f"{populations[name]}, ")
+    if not rows["term"].str.startswith(CELL).any():
+        terms = {"saved": "Saved"}
+    rows = rows.assign(outcome=rows["population"], population="all")
+    return rows, looks, replace(words, terms=(*words.terms, *terms.items()), outcomes=tuple(populations.items()))
 
 
 def _tornado(tidy: pd.DataFrame, glance: pd.DataFrame, population: str | None) -> _Tornado:
@@ -205,7 +210,9 @@ def _tornado(tidy: pd.DataFrame, glance: pd.DataFrame, population: str | None) -
     rows = [row for row in rows if row["population"] == here]
     declared = next((row for row in rows if row["term"] == DECLARED), None)
     if declared is None or not _known(declared):
-        raise SpecError("there is nothing to draw: add a WeeksSavedGrid analysis whose declared row has a number")
+        raise SpecError(
+            "there is nothing to draw: the plan has no WeeksSavedGrid analysis whose declared row has a number"
+        )
     base = float(declared["estimate"])
     found: dict[str, list[tuple[str, float]]] = {}
     lacking = []

@@ -66,7 +66,7 @@ def weeks_saved_table(
             lines.append(_saved_line(words.population(population), part, reasons, chosen))
             for term, row in part.items():
                 if str(term).startswith(CELL):
-                    label = f"  {str(term).removeprefix(CELL)}"
+                    label = f"  {cell_words(term)}"
                     lines.append(_saved_line(label, {"saved": row}, reasons, chosen))
         look = next(look for look in looks if look["analysis"] == analysis)
         groups.append(RowGroup(f"{words.analysis(analysis)}: {look['estimand']}", tuple(lines)))
@@ -218,13 +218,24 @@ def weeks_saved_grid_table(
     )
 
 
+def cell_words(term: object) -> str:
+    """Give the words of a norm cell: its labels without the columns' names.
+
+    Examples
+    --------
+    >>> cell_words("saved in area=north, diagnosis=back")
+    'north, back'
+    """
+    return ", ".join(part.partition("=")[2] or part for part in str(term).removeprefix(CELL).split(", "))
+
+
 def _of_kind(tidy: pd.DataFrame, glance: pd.DataFrame, kind: str) -> tuple[list[Record], list[Record]]:
     looks = [look for look in records(glance) if look["kind"] == kind]
     names = {look["analysis"] for look in looks}
     rows: list[Record] = [row for row in records(tidy) if row["analysis"] in names]
     if not rows:
         analysis = "".join(part.capitalize() for part in kind.split("_"))
-        raise SpecError(f"there is nothing to show: add a {analysis} analysis to the plan")
+        raise SpecError(f"there is nothing to show: the plan has no {analysis} analysis")
     return rows, list(looks)
 
 
