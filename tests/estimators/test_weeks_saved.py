@@ -218,6 +218,25 @@ def test_weighting_up_known_outcomes_is_a_mean_within_groups() -> None:
     assert value(result, "expected") == pytest.approx(value(whole, "expected"))
 
 
+def test_unknown_outcomes_like_nobody_known_are_said() -> None:
+    clients = people(
+        entry=[4.0] * 6, absent=[5.0, 7, 9, 14, 8, 10], returned=[1, 1, 1, 0, None, None], group=list("aaaabb")
+    )
+    result = fit(saved(unknown="ipcw", known_by=("group",)), clients, episodes())
+    assert "2 of 2 clients with no known outcome have hardly anybody like them" in reasons(result)
+    assert "at most 1.0" in reasons(result)
+
+
+def test_clusters_of_clients_by_hand() -> None:
+    clients = people(adviser=list("aabbcc"))
+    alone = fit(saved(), clients, episodes()).parts["saved"]
+    found = fit(saved(), clients, episodes(), clusters="adviser").parts["saved"]
+    each = alone.influence[0].by_group([0])[0] / np.sqrt(6 / 5)
+    sums = each.reshape(3, 2).sum(axis=1)
+    theirs = (found.influence[1].by_group([0]) ** 2).sum()
+    assert found.working_se[0] ** 2 == pytest.approx(3 / 2 * (sums**2).sum() + theirs)
+
+
 def test_a_return_between_two_contacts() -> None:
     clients = people(seen=[4.0, 7, 6, 8, 8, 10])
     times = {"earliest": (0, 3, 0, 2, 0, 8), "middle": (0.5, 4, 0.5, 4, 1, 8), "latest": (1, 5, 1, 6, 2, 8)}
@@ -339,3 +358,33 @@ def test_rows_of_the_grid_are_joined_by_their_clients() -> None:
 def test_a_rule_named_twice_is_refused() -> None:
     with pytest.raises(SpecError, match="more than once"):
         ik.WeeksSavedGrid(name="grid", base=saved(), offset_days=(0, 0))
+
+
+def test_the_rules_of_fit_notes_are_those_of_a_design_that_declares_them() -> None:
+    """Gap, may be fit and the first week, each against a plan that declares the other rule."""
+    from impactkit.data import synthetic_fit_notes, synthetic_norm_design, synthetic_pilot_clients
+
+    area = "Greater Manchester"
+    data = {"people": synthetic_pilot_clients(0.8, seed=2, area=area), "fit_notes": synthetic_fit_notes(area, seed=2)}
+    declared = synthetic_norm_design().replace(populations=())
+    assert declared.controls is not None
+    base = saved(restrict="clients")
+    grid = ik.WeeksSavedGrid(name="grid", base=base, gap_days=(0, 28), may_be_fit=("ignored",), horizons=(4.0,))
+    result = ik.Evaluation(declared, data, [grid]).fit(seed=1, strict=True)
+    rules = declared.controls.rules  # type: ignore[union-attr]
+    others = {
+        "gap: 0 days": {"rules": rules.replace(gap_days=0)},
+        "gap: 28 days": {"rules": rules.replace(gap_days=28)},
+        "may be fit: ignored": {"rules": rules.replace(may_be_fit="ignored")},
+        "first week: 7 days": {"offset_days": 7},
+    }
+    seen = {value(result, "as declared")}
+    for term, change in others.items():
+        design = declared.replace(controls=declared.controls.replace(**change))
+        alone = ik.Evaluation(design, data, [base]).fit(seed=1, strict=True)
+        assert value(result, term) == value(alone)
+        assert value(result, term, "std_error") == value(alone, "saved", "std_error")
+        seen.add(value(alone))
+    assert len(seen) == 5
+    tables = {block.table for block in result.parts["grid"].influence}
+    assert {"fit_notes", "fit_notes (gap: 0 days)"} <= tables

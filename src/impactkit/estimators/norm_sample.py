@@ -26,6 +26,9 @@ __all__ = [
 
 OUTCOME = "return to work"
 
+RARE = 0.05
+"""A chance of a known outcome below this is said."""
+
 UnknownRule = Literal["censored", "returned", "absent", "ipcw"]
 ReturnDate = Literal["latest", "middle", "earliest"]
 
@@ -241,7 +244,18 @@ def draw_clients(
         elif unknown == "absent":
             dated = np.where(unseen, np.maximum(dated, horizon), dated)
         elif unknown == "ipcw":
-            watched = watched * _inverse_known(study, rows, entry, ~unseen, known_by, who)
+            factor, alone = _inverse_known(study, rows, entry, ~unseen, known_by, who)
+            watched = watched * factor
+            remarks.append(
+                f"the weight of a client with a known outcome is at most {factor.max():.1f}, as if the observed curve "
+                f"rested on {watched.sum() ** 2 / (watched**2).sum():,.0f} clients"
+            )
+            if alone:
+                remarks.append(
+                    f"{alone:,} of {int(unseen.sum()):,} clients with no known outcome have hardly anybody like them "
+                    f"with a known one (a chance below {RARE:.0%}): nobody stands for them; "
+                    "name fewer `known_by` columns"
+                )
         said = {
             "censored": "still absent at the last contact, and not watched beyond",
             "returned": "returned at the last contact (the best case)",
@@ -315,8 +329,8 @@ def _inverse_known(
     known: NDArray[np.bool_],
     known_by: tuple[str, ...],
     who: str,
-) -> NDArray[np.float64]:
-    """Give 1 / P(known) for clients with a known outcome, 0 for the others."""
+) -> tuple[NDArray[np.float64], int]:
+    """Give 1 / P(known) for clients with a known outcome and 0 for the others; how many of these are like nobody."""
     from impactkit.compute.logistic import fit_logistic
 
     if not known.any():
@@ -333,7 +347,7 @@ def _inverse_known(
     matrix = np.column_stack([np.ones(rows.size), entry, covariates])
     chance = fit_logistic(X=matrix, y=known.astype(np.float64)).probability
     weight: NDArray[np.float64] = np.where(known, 1.0 / np.maximum(chance, 1e-12), 0.0)
-    return weight
+    return weight, int((~known & (chance < RARE)).sum())
 
 
 def glance_row(
