@@ -34,6 +34,7 @@ CASES: dict[str, tuple[str, str, int]] = {  # name: module, function, repeats
     "million": ("benchmarks.cases.trial", "million", 5),
     "clusters": ("benchmarks.cases.clusters", "case", 15),
     "stepdown": ("benchmarks.cases.stepdown", "case", 3),
+    "fit_notes": ("benchmarks.cases.fit_notes", "case", 15),
 }
 PACKAGES = ("impactkit", "numpy", "pandas", "statsmodels", "linearmodels", "lifelines", "pyfixest")
 ONE_THREAD = {

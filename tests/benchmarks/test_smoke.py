@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL: dict[str, tuple[int, ...]] = {"batch": (600,), "trial": (300,), "clusters": (400, 40)}
+SMALL: dict[str, tuple[int, ...]] = {"batch": (600,), "trial": (300,), "clusters": (400, 40), "fit_notes": (3000,)}
 
 
 @pytest.fixture

@@ -390,3 +390,16 @@ def test_ages() -> None:
     assert ik.build_episodes(frame, YEAR).frame["age_band"].tolist() == ["40 or under", "over 40"]
     three = ik.build_episodes(frame, YEAR.replace(age_bands=(24, 40, 64)))
     assert three.frame["age_band"].tolist() == ["25 to 40", "41 to 64"]
+
+
+def test_records_that_begin_with_the_window_are_named() -> None:
+    frame = notes((1, "2012-01-05", "2012-01-20"), (2, "2012-06-01", "2012-06-14"))
+    assert "look like new ones" in ik.build_episodes(frame, YEAR).audit.remarks()[0]
+    assert not ik.build_episodes(frame, YEAR.replace(run_in_days=35)).audit.warnings
+    assert len(ik.build_episodes(frame, YEAR.replace(run_in_days=35))) == 1
+    earlier = pd.concat([frame, notes((3, "2011-12-05", "2011-12-20"))])
+    assert not ik.build_episodes(earlier, YEAR).audit.warnings
+    assert ik.build_episodes(frame).audit.warnings
+    data = {"people": CLIENTS, "fit_notes": frame.assign(area="north")}
+    result = ik.Evaluation(norm_design(), data, [ik.FitNoteAudit(name="audit")]).fit()
+    assert result.notes()["reason"].str.contains("look like new ones").any()

@@ -179,22 +179,28 @@ def test_what_the_window_shows_does_not_change_when_more_is_seen(
         assert found.prevalent[place] == (one["start"] < opens <= one["end"])
 
 
-@given(notes=many_notes(), limit=st.integers(0, 60), shortest=st.integers(1, 10))
-def test_linked_periods_equal_a_walk(notes: list[Note], limit: int, shortest: int) -> None:
+@given(
+    notes=many_notes(),
+    versions=st.lists(st.tuples(st.integers(-5, 150), st.integers(0, 60), st.integers(1, 10)), min_size=1, max_size=3),
+)
+def test_linked_periods_equal_a_walk(notes: list[Note], versions: list[tuple[int, int, int]]) -> None:
+    versions = sorted({version[0]: version for version in versions}.values())
     part = by_hand(notes, 0)
     columns = [np.array([one[name] for one in part]) for name in ("person", "start", "end")]
-    found = linked_periods(*columns, since=[0], days=[limit], shortest=[shortest]).tolist()
-    last: dict[int, tuple[int, int]] = {}
+    since, days, shortest = ([version[place] for version in versions] for place in range(3))
+    found = linked_periods(*columns, since=since, days=days, shortest=shortest).tolist()
+    last: dict[int, int] = {}
     chains = -1
     for one, chain in zip(part, found, strict=True):
-        if one["end"] - one["start"] + 1 < shortest:
+        rule = next((version for version in reversed(versions) if version[0] <= one["start"]), None)
+        if rule is None or one["end"] - one["start"] + 1 < rule[2]:
             assert chain == -1
             continue
         before = last.get(one["person"])
-        if before is None or one["start"] - before[0] - 1 > limit:
+        if before is None or one["start"] - before - 1 > rule[1]:
             chains += 1
         assert chain == chains
-        last[one["person"]] = (one["end"], chain)
+        last[one["person"]] = one["end"]
 
 
 @given(notes=many_notes(), gap=st.sampled_from(GAPS), may=st.sampled_from(["counted", "halved", "ignored"]))

@@ -41,6 +41,7 @@ def test_the_layout_of_table_c1() -> None:
     kinds = {row.label: row.cells[0].kind for row in table.rows()}
     assert [kind for kind in kinds.values()].count("suppressed") == 2  # two unknowns in one sum
     assert kinds["Total"] == "number"
+    assert not any(cell.notes for row in table.rows() for cell in row.cells)
     open_table = episodes_by_diagnosis_table(found, threshold=0)
     assert [row.cells[0].value for row in open_table.rows()] == [25, 25, 6, 4, 60]
 

@@ -46,7 +46,7 @@ def write_episodes(
     from impactkit.report.tables_fitnotes import audit_lines_table, episodes_by_diagnosis_table
     from impactkit.report.write import frame_csv, write_files
 
-    chosen = FitNoteEpisodes(**{name: value for name, value in rules.items() if value is not None})
+    chosen = FitNoteEpisodes.from_dict({name: value for name, value in rules.items() if value is not None})
     found = build_episodes(
         notes, chosen, columns=FitNoteColumns(date_format=date_format), diagnosis_groups=diagnosis_groups
     )

@@ -71,10 +71,10 @@ def majority_diagnosis(merged: MergedNotes, rules: Sequence[str], rank: Ints, si
     chosen = causes[merged.first]
     several, tied = np.zeros(k, dtype=bool), np.zeros(k, dtype=bool)
     decided = np.full(k, -1, dtype=np.int8)
-    changes = np.flatnonzero(causes[1:] != causes[:-1]) + 1
-    if changes.size:  # a change at an episode's first note is a change of episode
-        episode = np.searchsorted(merged.first, changes, side="right") - 1
-        several[episode[changes > merged.first[episode]]] = True
+    changes = causes[1:] != causes[:-1]
+    changes[merged.first[1:] - 1] = False  # at an episode's first note it is a change of episode
+    changes = np.flatnonzero(changes) + 1
+    several[np.searchsorted(merged.first, changes, side="right") - 1] = True
     some = np.flatnonzero(several)
     if not some.size:
         return Majority(chosen, several, tied, decided)
@@ -89,16 +89,17 @@ def majority_diagnosis(merged: MergedNotes, rules: Sequence[str], rank: Ints, si
     asked = [*dict.fromkeys([*rules, "hierarchy"])]
     if "days" in asked:
         columns["days"] = -_union_days(merged.notes.begins[rows], merged.notes.ends[rows], group, first)
-    keys = [columns[rule] for rule in asked]
-    hushed = np.zeros(owner.size, dtype=bool) if silent is None else cause == silent
-    order = np.lexsort((*reversed(keys), hushed, owner))
-    top = order[np.flatnonzero(np.append(True, owner[order][1:] != owner[order][:-1]))]
-    chosen[some] = cause[top]
-    second = order[np.searchsorted(owner[order], np.arange(some.size)) + 1]  # there are at least two
-    winner = np.full(some.size, len(asked) - 1, dtype=np.int8)
-    for place in reversed(range(len(asked))):
-        winner[keys[place][top] != keys[place][second]] = place
-    winner[hushed[second] & ~hushed[top]] = 0
+    alive = np.ones(owner.size, dtype=bool) if silent is None else cause != silent
+    ballot = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
+    winner = np.full(some.size, -1, dtype=np.int8)
+    for place, rule in enumerate(asked):
+        score = np.where(alive, columns[rule], np.iinfo(np.int64).max)
+        alive = score == np.minimum.reduceat(score, ballot)[owner]
+        left = np.add.reduceat(alive, ballot, dtype=np.int64)
+        winner[(winner < 0) & (left == 1)] = place
+        if (left == 1).all():
+            break
+    chosen[some] = cause[alive]
     decided[some], tied[some] = winner, winner > 0
     return Majority(chosen, several, tied, decided)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +95,17 @@ def working_days(start: Ints, end: Ints, holidays: Sequence[int] | Ints = ()) ->
     [5]
     """
 
-    def until(day: NDArray[Any]) -> Ints:
-        weeks, rest = np.divmod(day - (MONDAY - 1), 7)
-        found: Ints = weeks * 5 + np.minimum(rest, 5)
-        return found
+    def until(day: Ints) -> Ints:
+        since = day - (MONDAY - 1)
+        weeks = since // 7
+        since -= weeks * 7
+        np.minimum(since, 5, out=since)
+        weeks *= 5
+        weeks += since
+        return weeks
 
-    days = until(end) - until(start - 1)
+    days: Ints = until(np.asarray(end, dtype=np.int64))
+    days -= until(np.asarray(start, dtype=np.int64) - 1)
     free = np.unique(np.asarray(holidays, dtype=np.int64))
     free = free[(free - MONDAY) % 7 < 5]
     if free.size:
@@ -135,12 +139,19 @@ def linked_periods(
     [0, 0, 1]
     """
     chain = np.full(person.size, -1, dtype=np.int64)
-    version = np.searchsorted(np.asarray(since), start, side="right") - 1
-    counted = version >= 0
-    counted &= end - start + 1 >= np.asarray(shortest)[version]
-    rows = np.flatnonzero(counted)
-    if rows.size:
-        apart = start[rows[1:]] - end[rows[:-1]] - 1
-        new = (person[rows[1:]] != person[rows[:-1]]) | (apart > np.asarray(days)[version[rows[1:]]])
-        chain[rows] = np.append(0, np.cumsum(new))
+    least, limit = np.full(1, shortest[0]), np.full(1, days[0])
+    if len(since) > 1:
+        version = np.maximum(np.searchsorted(np.asarray(since), start, side="right") - 1, 0)
+        least, limit = np.asarray(shortest)[version], np.asarray(days)[version]
+    counted = end - start >= least - 1
+    counted &= start >= since[0]
+    if not counted.all():
+        rows = np.flatnonzero(counted)
+        person, start, end = person[rows], start[rows], end[rows]
+        limit = limit[rows] if limit.size > 1 else limit
+    if start.size:
+        new = np.zeros(start.size, dtype=bool)
+        np.greater(start[1:] - end[:-1], (limit[1:] if limit.size > 1 else limit) + 1, out=new[1:])
+        new[1:] |= person[1:] != person[:-1]
+        chain[counted] = np.cumsum(new)
     return chain

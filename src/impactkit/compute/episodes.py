@@ -117,7 +117,8 @@ class MergedNotes:
         """Whether any note of the episode was backdated."""
         if self.notes.backdated is None:
             return np.zeros(self.first.size, dtype=bool)
-        found: Bools = np.logical_or.reduceat(self.notes.backdated, self.first)
+        found = np.zeros(self.first.size, dtype=bool)
+        found[np.searchsorted(self.first, np.flatnonzero(self.notes.backdated), side="right") - 1] = True
         return found
 
 
@@ -196,7 +197,11 @@ def sort_notes(
         begins = key >> low
         for values, bits in fields:
             low -= bits
-            parts.append(None if values is None else (key >> low) & ((1 << bits) - 1))
+            if values is not None:
+                part = key >> low if low else key.copy()
+                part &= (1 << bits) - 1
+                values = part
+            parts.append(values)
     else:
         given = [values for values, _ in fields if values is not None]
         order = np.lexsort((*reversed(given), begins))
@@ -291,7 +296,8 @@ def only_may_be_fit(merged: MergedNotes, until: Sequence[int] | Ints | None = No
     days = np.zeros(merged.first.size, dtype=np.int64)
     if notes.may_be_fit is None or not merged.first.size:
         return days
-    some = np.unique(np.searchsorted(merged.first, np.flatnonzero(notes.may_be_fit), side="right") - 1)
+    some = np.searchsorted(merged.first, np.flatnonzero(notes.may_be_fit), side="right") - 1
+    some = some[np.append(True, some[1:] != some[:-1])]  # they are sorted
     rows, first = notes_of(merged, some)
     begins, every = notes.begins[rows], notes.ends[rows]
     not_fit = np.where(notes.may_be_fit[rows], begins - 1, every)

@@ -104,7 +104,8 @@ class FitNoteEpisodes(Spec):
         Days from Monday to Friday that are not working days.
     ssp : tuple of SspLinking
         Versions of the rule that links periods for statutory sick pay, by date. It makes a column of its own and
-        joins no episodes.
+        joins no episodes. By default eight weeks and four days, and from 6 April 2026, when sick pay became due from
+        the first day (Employment Rights Act 2025), eight weeks and one day: check both for the period studied.
     """
 
     gap_days: int = Field(default=7, strict=True, ge=0, le=366)
@@ -127,7 +128,9 @@ class FitNoteEpisodes(Spec):
     within_months: int = Field(default=6, strict=True, ge=0, le=120)
     age_bands: tuple[Annotated[int, Field(strict=True, ge=16, le=100)], ...] = (40,)
     holidays: tuple[IsoDate, ...] = ()
-    ssp: tuple[SspLinking, ...] = Field(default=(SspLinking(),), min_length=1)
+    ssp: tuple[SspLinking, ...] = Field(
+        default=(SspLinking(), SspLinking(since="2026-04-06", shortest_days=1)), min_length=1
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -80,13 +80,14 @@ class FitNoteAudit(Analysis):
         return said
 
     def run(self, study: StudyData, upstream: Mapping[str, Estimates]) -> Estimates:
-        counts, method = _counts(study)
+        counts, method, warnings = _counts(study)
         keys = [RowKey(self.name, "", ALL, term, "count", unit) for term, _, unit, _ in counts]
         remarks = [self.note(f"rule: {rule}", population=ALL, term=term) for term, _, _, rule in counts if rule]
         remarks += [
             self.note("a count of what was done has no standard error", population=ALL, column=column)
             for column in ("std_error", "conf_low", "conf_high")
         ]
+        remarks += [self.note(warning, population=ALL) for warning in warnings]
         numbers = [float(count) for _, count, _, _ in counts]
         nothing = np.full(len(keys), np.nan)
         used = next((count for term, count, _, _ in counts if term == "episodes used"), None)
@@ -117,15 +118,15 @@ class FitNoteAudit(Analysis):
         )
 
 
-def _counts(study: StudyData) -> tuple[_Counts, str]:
-    """Give (term, count, unit, rule) rows and the method in words."""
+def _counts(study: StudyData) -> tuple[_Counts, str, tuple[str, ...]]:
+    """Give (term, count, unit, rule) rows, the method in words, and what a reader should know."""
     from impactkit.data import control_episodes, note_episodes
 
     design = study.design
     if isinstance(design, NormDesign) and isinstance(design.controls, ControlNotes):
         built = note_episodes(study)
         rows: _Counts = [(line.item, line.count, line.unit, line.rule) for line in built.audit]
-        return rows, f"fit notes to episodes, {built.window[0]} to {built.window[1]}"
+        return rows, f"fit notes to episodes, {built.window[0]} to {built.window[1]}", built.audit.warnings
     found = control_episodes(study)
     size, used = study.table(found.table).size, int(found.stop.size)
     rows = [
@@ -135,4 +136,4 @@ def _counts(study: StudyData) -> tuple[_Counts, str]:
         ("open episodes", int((~found.ended).sum()), "episodes", ""),
         ("prevalent episodes", int((found.start > 0).sum()), "episodes", ""),
     ]
-    return rows, "episodes as given"
+    return rows, "episodes as given", ()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from impactkit.errors import SpecError
-from impactkit.report.frames import is_missing, number_cell, records, sentence
+from impactkit.report.frames import number_cell, records, sentence
+from impactkit.report.rounding import is_missing
 from impactkit.report.style import Style, get_style
 from impactkit.report.suppression import THRESHOLD, hide
 from impactkit.report.table import Cell, Column, Row, RowGroup, Table
@@ -126,7 +127,7 @@ def _audit(
 
 def _count(value: Any, style: Style) -> Cell:
     text = "" if isinstance(value, str) or is_missing(value) else style.count(float(value))
-    return number_cell(value, text, style, ("Not counted.",))
+    return number_cell(value, text, style)
 
 
 def episodes_by_diagnosis_table(
@@ -168,7 +169,7 @@ def episodes_by_diagnosis_table(
         cells = (
             Cell(int(row["n"]), chosen.count(float(row["n"]))),
             Cell(float(row["percent"]), f"{row['percent']:.1f}"),
-            number_cell(row["median_weeks"], f"{row['median_weeks']:.1f}", chosen, ("There is no episode.",)),
+            number_cell(row["median_weeks"], f"{row['median_weeks']:.1f}", chosen),
         )
         body.append(Row(str(row["group"]), cells))
     notes = ["Weeks from the first to the last certified day; episodes still open count as long as they were seen."]

@@ -44,6 +44,8 @@ class Audit:
     Parameters
     ----------
     lines : tuple of AuditLine
+    warnings : tuple of str
+        What the data cannot show and a reader of any result should know.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Audit:
     """
 
     lines: tuple[AuditLine, ...]
+    warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[AuditLine]:
         return iter(self.lines)
@@ -69,7 +72,7 @@ class Audit:
 
     def remarks(self) -> Sequence[str]:
         """Say in one sentence each what was left out and what a reader should know."""
-        said = []
+        said = list(self.warnings)
         for unit in ("notes", "episodes"):
             whole = next((line.count for line in self.lines if line.unit == unit and line.role == "in"), 0)
             out = [f"{line.count:,} {line.item}" for line in self.lines if line.unit == unit and line.role == "out"]

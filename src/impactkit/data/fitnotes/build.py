@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -242,8 +242,21 @@ class _Builder:
             run_in=run_in,
             kept=kept,
         )
+        audit = replace(audit, warnings=self._warnings())
         frame = self._frame(merged, majority, seen, np.flatnonzero(kept))
         return Episodes(frame, audit, rules, (day_text(notes.opens), day_text(notes.closes)))
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Say it when records begin with the window, so that a running absence cannot be told from a new one."""
+        notes = self.notes
+        written = np.where(notes.issued == NO_DAY, notes.start, notes.issued)
+        if self.rules.run_in_days or bool((written < notes.opens).any()):
+            return ()
+        return (
+            f"no note is older than the window, which opens on {day_text(notes.opens)}: absences that were running "
+            "then look like new ones and durations are biased; give earlier notes, a later window, or "
+            "FitNoteEpisodes(run_in_days=...) of the longest usual note and the gap",
+        )
 
     def _frame(self, merged: MergedNotes, majority: Majority, seen: Seen, kept: Ints) -> pd.DataFrame:
         import pandas as pd
