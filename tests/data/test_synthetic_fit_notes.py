@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import impactkit as ik
 from impactkit.data import (
     SYNTHETIC_NOTES_TITLE,
+    clients,
+    control_episodes,
     fit_note_facts,
     fit_note_facts_frame,
     synthetic_control_episodes,
@@ -77,9 +79,7 @@ def test_lost_rows_are_what_is_left_of_the_total() -> None:
     printed = {row[0]: row[2] for area in ("Greater Manchester", "Leicester") for row in control_targets(area)}
     assert all(name in printed for name, *_ in derived)
     for name, n, median, _ in derived:
-        others = [
-            row[2] for area in AREAS if area != "North Staffordshire" for row in control_targets(area) if row[0] == name
-        ]
+        others = [r[2] for a in ("Greater Manchester", "Leicester") for r in control_targets(a) if r[0] == name]
         assert n > 0
         assert min(others) <= median + 0.05
         assert median - 0.05 <= max(others)
@@ -101,7 +101,7 @@ def test_draws_follow_the_stated_probabilities() -> None:
     chances = pmf(4.8)
     assert chances.sum() == pytest.approx(1.0, abs=1e-12)
     assert chances.min() >= 0
-    assert chances[0] == 0
+    assert chances[0] < 1e-100
     error = np.sqrt(np.maximum(chances * (1 - chances), 1e-9) / effect.size)
     assert np.max(np.abs(share - chances) / (error + 1e-6)) < 5.0
 
@@ -195,12 +195,9 @@ def test_notes_look_like_notes(notes: pd.DataFrame) -> None:
 
 
 def test_patients_have_one_sex_one_birth_year_and_one_practice(notes: pd.DataFrame) -> None:
-    assert (notes.groupby("patient")[["sex", "birth_year", "practice", "area", "employed"]].nunique() == 1).all(
-        axis=None
-    )
-    text = set(notes.loc[notes["sex"] == "man", "diagnosis"])
+    fixed = ["sex", "birth_year", "practice", "area", "employed"]
+    assert (notes.groupby("patient")[fixed].nunique() == 1).all(axis=None)
     rare = notes.loc[notes["sex"] == "man", "diagnosis"].str.contains("regnancy").mean()
-    assert text
     assert rare < 0.01  # only where a note's diagnosis differs from its episode's
 
 
@@ -208,9 +205,8 @@ def test_absences_of_one_patient_are_apart(episodes: pd.DataFrame) -> None:
     own = episodes.sort_values(["patient", "starts"])
     before = own.groupby("patient")[["starts", "true_days"]].shift()
     gap = (own["starts"] - before["starts"]).dt.days - before["true_days"]
-    assert gap.notna().sum() == sum(
-        round(fit_note_fact("episodes", area) - fit_note_fact("patients", area)) for area in AREAS
-    )
+    seen = sum(cell.episodes for area in AREAS for cell in cells(area))
+    assert gap.notna().sum() == seen - sum(fit_note_fact("patients", area) for area in AREAS)
     assert gap.min() >= fit_note_fact("days between absences")
 
 
@@ -372,7 +368,7 @@ def test_truth_adds_up_and_refuses_nonsense(people: pd.DataFrame) -> None:
 def test_entry_days_stay_in_their_band() -> None:
     first, middle, late = (np.flatnonzero(entry_chances(band)) for band in ENTRY_BANDS)
     assert (first.min(), first.max(), middle.min(), middle.max()) == (3, 27, 28, 56)
-    assert (late.min(), late.max()) == (57, 56 + 7 * 26)
+    assert (late.min(), late.max()) == (57, 56 + 7 * 16)
 
 
 def test_fitted_outcomes_are_the_printed_ones() -> None:
@@ -381,7 +377,7 @@ def test_fitted_outcomes_are_the_printed_ones() -> None:
         got = expected_outcomes(area, 1.0, about.follow_up_weeks, about.other_exits_per_week)
         assert got["returned"] == pytest.approx(about.returned / about.clients, abs=5e-4)
         if area != "Leicester":
-            assert got["partial_median"] == pytest.approx(about.partial_median, abs=0.01)
+            assert got["partial_median"] == pytest.approx(about.partial_median, abs=0.07)
 
 
 def test_leicester_partial_median_is_impossible_twice_over() -> None:
@@ -396,12 +392,17 @@ def test_leicester_partial_median_is_impossible_twice_over() -> None:
 @pytest.mark.parametrize("unit", ["weeks", "days"])
 def test_the_design_reads_clients_and_episodes(unit: str, people: pd.DataFrame, episodes: pd.DataFrame) -> None:
     design = synthetic_norm_design("episodes", time_unit=unit)  # type: ignore[arg-type]
-    study = (
-        ik.StudyData.build(design, {"people": people, "episodes": episodes}) if hasattr(ik.StudyData, "build") else None
-    )
+    study = ik.StudyData.read({"people": people, "episodes": episodes}, design)
+    found, norm = clients(study), control_episodes(study)
+    assert norm.practices is not None
+    assert len(norm.practices.labels) == 4 + 6 + 9
+    assert set(norm.cells.labels) == set(found.cells.labels)
+    assert norm.stop.size == len(episodes)
+    factor = 7.0 if unit == "weeks" else 1.0
+    assert np.nanmax(np.abs(found.entry * factor - people["entry_days"])) < 1e-9
     assert type(design).from_dict(design.to_dict()) == design
     assert design.time_unit == unit
-    assert study is None or study.n == len(people)
+    assert study.n == len(people)
     with pytest.raises(SpecError, match="controls"):
         synthetic_norm_design("pads")  # type: ignore[arg-type]
 
@@ -428,7 +429,8 @@ def test_one_seed_is_within_the_spread_of_the_committed_table() -> None:
 
 def test_the_committed_page_is_of_the_committed_table_and_no_target_is_off() -> None:
     script = _script()
-    table = pd.read_csv(DOCS / "fit-note-calibration.csv", keep_default_na=False, na_values={"new_absences": [""]})
+    table = script.committed()
+    assert table["seeds"].max() == script.SEEDS  # a small group may have nobody back at work in some seeds
     assert script.page(table) == (DOCS / "fit-note-calibration.md").read_text(encoding="utf-8")
     targets = table[table["status"] != "compared"]
     assert (targets["verdict"] == "equal within MC error").mean() > 0.98
