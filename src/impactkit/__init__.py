@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         MoneyOutcome,
         Multiplicity,
         NormComparison,
+        ObservedExpected,
         OddsRatios,
         Power,
         StandardisedEffect,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
         SurvivalCurves,
         TakeUp,
         TimeToWork,
+        WeeksSaved,
+        WeeksSavedGrid,
     )
     from impactkit.estimators.attrition import OutcomeLimits
     from impactkit.estimators.crosstab import CountRow
@@ -116,6 +119,7 @@ __all__ = [
     "NormComparison",
     "NormDesign",
     "NormValue",
+    "ObservedExpected",
     "OddsRatios",
     "Outcome",
     "OutcomeLimits",
@@ -132,6 +136,8 @@ __all__ = [
     "TakeUp",
     "TimeToWork",
     "TrialDesign",
+    "WeeksSaved",
+    "WeeksSavedGrid",
     "__version__",
     "build_episodes",
 ]

@@ -89,6 +89,33 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             moves=("populations",),
         ),
     ),
+    "weeks_saved": (
+        Example(
+            "mean days saved",
+            lambda design: (ik.WeeksSaved(name=TARGET, horizon=80, by_cell=True),),
+            describes=True,
+        ),
+        Example(
+            "unknown outcomes weighted",
+            lambda design: (ik.WeeksSaved(name=TARGET, horizon=60, unknown="ipcw", known_by=("sex", "age")),),
+            misspelt=ik.WeeksSaved(name=TARGET, horizon=60, unknown="ipcw", known_by=("sexx",)),
+            meant="sex",
+            describes=True,
+        ),
+    ),
+    "weeks_saved_grid": (
+        Example(
+            "one rule at a time",
+            lambda design: (ik.WeeksSavedGrid(name=TARGET, base=ik.WeeksSaved(name="saved", horizon=80)),),
+        ),
+    ),
+    "observed_expected": (
+        Example(
+            "returns",
+            lambda design: (ik.ObservedExpected(name=TARGET, until=120),),
+            describes=True,
+        ),
+    ),
     "fit_note_audit": (Example("episodes", lambda _: (ik.FitNoteAudit(name=TARGET),), describes=True, moves=()),),
     "norm_comparison": (
         Example(

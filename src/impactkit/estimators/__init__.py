@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.multiplicity import Multiplicity
     from impactkit.estimators.norm_comparison import NormComparison
     from impactkit.estimators.norms import FitNoteNorms
+    from impactkit.estimators.observed_expected import ObservedExpected
     from impactkit.estimators.odds_ratios import OddsRatios
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from impactkit.estimators.survival_curves import SurvivalCurves
     from impactkit.estimators.takeup import TakeUp
     from impactkit.estimators.time_to_work import TimeToWork
+    from impactkit.estimators.weeks_saved import WeeksSaved
+    from impactkit.estimators.weeks_saved_grid import WeeksSavedGrid
 
 __all__ = [
     "Attrition",
@@ -47,6 +50,7 @@ __all__ = [
     "MoneyOutcome",
     "Multiplicity",
     "NormComparison",
+    "ObservedExpected",
     "OddsRatios",
     "Power",
     "StandardisedEffect",
@@ -54,6 +58,8 @@ __all__ = [
     "SurvivalCurves",
     "TakeUp",
     "TimeToWork",
+    "WeeksSaved",
+    "WeeksSavedGrid",
 ]
 
 _HOMES = {
@@ -73,6 +79,7 @@ _HOMES = {
     "MoneyOutcome": "money_outcome",
     "Multiplicity": "multiplicity",
     "NormComparison": "norm_comparison",
+    "ObservedExpected": "observed_expected",
     "OddsRatios": "odds_ratios",
     "Power": "power",
     "StandardisedEffect": "standardised",
@@ -80,6 +87,8 @@ _HOMES = {
     "SurvivalCurves": "survival_curves",
     "TakeUp": "takeup",
     "TimeToWork": "time_to_work",
+    "WeeksSaved": "weeks_saved",
+    "WeeksSavedGrid": "weeks_saved_grid",
 }
 
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from impactkit.report.figures_balance import love, love_alt_text
     from impactkit.report.figures_flow import flow_alt_text, flow_diagram
     from impactkit.report.figures_power import power_alt_text, power_curves
+    from impactkit.report.figures_weeks_saved import (
+        weeks_saved_alt_text,
+        weeks_saved_forest,
+        weeks_saved_tornado,
+        weeks_saved_tornado_alt_text,
+    )
     from impactkit.report.html import report_html
     from impactkit.report.labels import Labels
     from impactkit.report.style import DWP_TRIALS, PILOTS, PLAIN, Style, get_style
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from impactkit.report.tables_norms import norms_table
     from impactkit.report.tables_odds import odds_ratios_table
     from impactkit.report.tables_power import detectable_table, power_table
+    from impactkit.report.tables_weeks_saved import observed_expected_table, weeks_saved_grid_table, weeks_saved_table
     from impactkit.report.write import frame_csv, write_file, write_files
 
 _HOMES = {
@@ -53,6 +60,12 @@ _HOMES = {
     "figures_power": ("power_alt_text", "power_curves"),
     "figures_balance": ("love", "love_alt_text"),
     "figures_flow": ("flow_alt_text", "flow_diagram"),
+    "figures_weeks_saved": (
+        "weeks_saved_alt_text",
+        "weeks_saved_forest",
+        "weeks_saved_tornado",
+        "weeks_saved_tornado_alt_text",
+    ),
     "html": ("report_html",),
     "labels": ("Labels",),
     "style": ("DWP_TRIALS", "PILOTS", "PLAIN", "Style", "get_style"),
@@ -66,6 +79,7 @@ _HOMES = {
     "tables_cox": ("hazard_ratios_table",),
     "tables_odds": ("odds_ratios_table",),
     "tables_power": ("detectable_table", "power_table"),
+    "tables_weeks_saved": ("observed_expected_table", "weeks_saved_grid_table", "weeks_saved_table"),
     "write": ("frame_csv", "write_file", "write_files"),
 }
 _PUBLIC = {name: module for module, names in _HOMES.items() for name in names}
@@ -112,6 +126,7 @@ __all__ = [
     "love",
     "love_alt_text",
     "norms_table",
+    "observed_expected_table",
     "odds_ratios_table",
     "power_alt_text",
     "power_curves",
@@ -119,6 +134,12 @@ __all__ = [
     "report_html",
     "suppress_counts",
     "tidy_table",
+    "weeks_saved_alt_text",
+    "weeks_saved_forest",
+    "weeks_saved_grid_table",
+    "weeks_saved_table",
+    "weeks_saved_tornado",
+    "weeks_saved_tornado_alt_text",
     "write_file",
     "write_files",
 ]

@@ -66,6 +66,7 @@ MEASURES: dict[str, Measure] = {
         Measure("quantile", null=_NO_NULL, is_effect=False),
         Measure("restricted_mean", null=_NO_NULL, is_effect=False),
         Measure("shrunken_median", null=_NO_NULL, is_effect=False),
+        Measure("standardised_return_ratio", scale="log", null=1.0),
         Measure("sd", null=_NO_NULL, is_effect=False),
         Measure("proportion", null=_NO_NULL, is_effect=False),
         Measure("cumulative_incidence", null=_NO_NULL, is_effect=False),

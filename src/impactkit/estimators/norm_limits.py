@@ -1,0 +1,116 @@
+"""How far a comparison with a norm can look, and where it rests on few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from impactkit.compute.survival.conditional import equal_times
+from impactkit.compute.survival.since_assessment import observed
+from impactkit.estimators.norm_sample import ClientSample, Norms, number, time_unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from impactkit.data import StudyData
+
+__all__ = ["FEW", "SLACK", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
+
+FEW = 10
+"""Fewer control episodes (or clients) at risk than this are said."""
+
+SLACK = 1e-7
+"""Times that are longer by less than this are not longer: they were rounded before they were subtracted."""
+
+
+def norm_reach(sample: ClientSample, norms: Norms) -> NDArray[np.float64]:
+    """Give, for each client, the longest horizon to which the norm is known."""
+    reach = np.zeros(sample.n)
+    for cell in np.unique(sample.cells).tolist():
+        mine = sample.cells == cell
+        reach[mine] = norms.of(cell).known_to(sample.entry[mine]) - sample.entry[mine]
+    return equal_times(reach)
+
+
+def observed_reach(sample: ClientSample) -> float:
+    """Give the longest horizon to which the clients' own curve is known."""
+    seen = sample.watched > 0
+    return observed(sample.since[seen], sample.back[seen], sample.watched[seen]).curve.known_to
+
+
+def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSample:
+    """Leave out clients whose norm is not known to the horizon, and say how many."""
+    kept = norm_reach(sample, norms) >= horizon - SLACK
+    if kept.all() or not kept.any():
+        return sample
+    return sample.only(
+        kept,
+        f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
+        f"the horizon: weeks saved is that of the other {int(kept.sum()):,}",
+    )
+
+
+def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms: Norms, population: str) -> list[str]:
+    """Say that the horizon is beyond what can be told, the largest that is not, and who stands in the way."""
+    unit = time_unit(study)
+    reach, own = norm_reach(sample, norms), observed_reach(sample)
+    short = reach < horizon - SLACK
+    if not short.any() and own >= horizon - SLACK:
+        return []
+    largest = np.floor(min(float(reach.min()), own) * 100) / 100
+    where = "" if population == "all" else f' in population "{population}"'
+    said = []
+    for cell in np.unique(sample.cells[short]).tolist():
+        mine = sample.cells == cell
+        none = int((reach[mine] <= 0).sum())
+        beyond = f", {none:,} of them absent at assessment longer than any episode watched there" if none else ""
+        said.append(
+            f"the norm of {norms.label(cell)} is not known that far for {int((short & mine).sum()):,} of "
+            f"{int(mine.sum()):,} clients{beyond}"
+        )
+    if own < horizon - SLACK:
+        said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
+    cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
+    if short.any():
+        cure += ', or leave out clients the norm does not cover with `restrict="clients"`'
+    cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
+    return [
+        f"the horizon of {horizon:g} {unit} is beyond what the data can tell{where}; the longest they "
+        f"can tell is {largest:g} {unit}: {'; '.join(said)}. {cure[0].upper()}{cure[1:]}{cell_words}"
+    ]
+
+
+def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]:
+    """Say where the norm, or the clients' own curve, rests on few, or collapses early."""
+    said = []
+    fewest: list[tuple[float, str]] = []
+    for cell in np.unique(sample.cells).tolist():
+        norm, entry = norms.of(cell), sample.entry[sample.cells == cell]
+        end = equal_times(entry + horizon)
+        fewest.append((norm.fewest_at_risk(entry, end), norms.label(cell)))
+        for time in norm.collapse[norm.collapse < norm.last].tolist():
+            hit = int(((equal_times(entry) < time) & (end >= time)).sum())
+            if hit:
+                at = int(norm.at_risk[np.searchsorted(norm.time, time)])
+                said.append(
+                    f"the norm of {norms.label(cell)} collapses early: at {number(time)} every episode still at risk "
+                    f"({at:,}) ended, though others were seen to run longer, so that it expects none of "
+                    f"{hit:,} clients to be absent after that; join cells or look at the delayed entries"
+                )
+    thin = [entry for entry in fewest if entry[0] < FEW]
+    if thin:
+        least, label = min(thin)
+        said.append(
+            f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
+            f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few"
+        )
+    watching = int(((sample.since >= horizon - SLACK) & (sample.watched > 0)).sum())
+    back = int(sample.back.sum())
+    if not back:
+        said.append(
+            "no client is known to have returned: the observed curve never falls, and shows no error of its own"
+        )
+    if watching < FEW and not np.all(sample.back | (sample.watched == 0)):
+        said.append(f"{watching:,} of {sample.n:,} clients were still absent and watched at the horizon")
+    return said
