@@ -27,9 +27,9 @@ from impactkit.compute.survival.practices import (
     resampled_survival,
     restricted_means,
     survival_slopes,
-    tied,
 )
 from impactkit.compute.survival.shrinkage import between_variance, shrink
+from impactkit.compute.survival.ties import tied
 
 FOLDER = Path(__file__).resolve().parents[1] / "reference" / "norms"
 CASES = {"complete": (0.0, 90.0), "longer than 28": (28.0, 118.0), "seen throughout": (0.0, 90.0)}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from impactkit.compute.survival.curves import ProductLimit
 from impactkit.compute.survival.practices import GroupedRisk, quantiles
+from impactkit.compute.survival.ties import later
 from impactkit.data.columns import Factor, Floats
 from impactkit.errors import SpecError, did_you_mean
 
@@ -274,7 +275,7 @@ class NormTable:
             left = float(curve.at(moment)) if np.isfinite(moment) and moment <= curve.known_to else 0.0
             if left <= 0.0:
                 continue
-            after = curve.time > moment
+            after = later(curve.time, moment)
             middle = quantiles(curve.time[after], curve.survival[after][None] / left, 0.5, np.array([curve.last]))[0]
             medians[row] = middle - moment if np.isfinite(middle) and middle < end else np.nan
             if moment + tau <= min(curve.known_to, end):

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.practices import grouped_risk, tied
+from impactkit.compute.survival.practices import grouped_risk
 from impactkit.compute.survival.shrinkage import between_variance, shrink
+from impactkit.compute.survival.ties import tied
 from impactkit.data.coding import stratum_codes
 from impactkit.data.columns import Factor, Floats, frozen
 from impactkit.data.controls import DAYS_A_WEEK, ControlData

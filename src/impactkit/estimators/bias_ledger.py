@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from impactkit.compute.signedrank import hodges_lehmann
 from impactkit.compute.survival.curves import product_limit
 from impactkit.compute.survival.recorded import (
-    SAME_TIME,
     curve_median,
     product_limit_median,
     recorded_median_after,
     weighted_median,
 )
+from impactkit.compute.survival.ties import later
 
 if TYPE_CHECKING:
     from impactkit.data import Clients, StudyData
@@ -146,8 +146,7 @@ class _Ledger:
         if not back.any():
             yield self._no("returners", term, "nobody returned")
             return
-        time = np.rint(self.since[self.known] / SAME_TIME) * SAME_TIME
-        curve = product_limit(time, self.people.returned[self.known] == 1.0)
+        curve = product_limit(self.since[self.known], self.people.returned[self.known] == 1.0)
         middle, lost = curve_median(curve), int(self.known.sum() - back.sum())
         if np.isfinite(middle):
             size = middle - float(np.median(self.since[back]))
@@ -401,7 +400,7 @@ class _Ledger:
         controls = self.norms.controls
         assert controls is not None
         codes = controls.cells.codes
-        inside = (self.norms.control_places == place) & (controls.stop > after + SAME_TIME * (after > 0))
+        inside = (self.norms.control_places == place) & later(controls.stop, after)
         cells = len(controls.cells.labels)
         wanted = np.bincount(self.people.cells.codes[here], minlength=cells).astype(np.float64)
         there = np.bincount(codes[inside], minlength=cells)

@@ -10,6 +10,7 @@ import numpy as np
 from impactkit.compute.survival.curves import ProductLimit, product_limit
 from impactkit.compute.survival.influence import robust_error
 from impactkit.compute.survival.limits import ConfType, survival_limits
+from impactkit.compute.survival.ties import places
 from impactkit.design import Outcome
 from impactkit.errors import DataError
 from impactkit.results import Curve, time_ticks
@@ -198,13 +199,13 @@ def curve_of(
     marks = np.append(marks[(marks >= curve.since) & (marks <= last)], last)
     time = np.unique(np.concatenate([[curve.since], curve.time[curve.time <= last], marks]))
     low, high = survival_limits(curve.survival, fitted.log_error, conf_level=conf_level, conf_type=conf_type)
-    place = np.searchsorted(curve.time, time, side="right")
+    place = places(curve.time, time)
     leaving = np.sort(fitted.stop)
-    n_risk = leaving.size - np.searchsorted(leaving, time, side="left")
+    n_risk = leaving.size - places(leaving, time, before=True)
     if fitted.start is not None:
         arriving = np.sort(fitted.start)
-        at_first = np.searchsorted(arriving, time, side="right")
-        n_risk = n_risk - (arriving.size - np.where(time == curve.since, at_first, np.searchsorted(arriving, time)))
+        at_first = places(arriving, time)
+        n_risk = n_risk - (arriving.size - np.where(time == curve.since, at_first, places(arriving, time, before=True)))
     had = np.concatenate([[0.0], np.cumsum(curve.people_events)])
     return Curve(
         *about,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impactkit.compute.survival.competing import AalenJohansen, aalen_johansen
+from impactkit.compute.survival.ties import later, places, upto
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ class GroupCurves:
 
     def count(self, cause: int, at: float) -> tuple[int, int]:
         """Count people with an exit by a time, and people without it."""
-        done = int(sum(block.fit.n_events[block.fit.time <= at, cause - 1].sum() for block in self.blocks))
+        done = int(sum(block.fit.n_events[upto(block.fit.time, at), cause - 1].sum() for block in self.blocks))
         return done, self.people.size - done
 
     def numbers(self, times: NDArray[np.float64], cause: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -82,11 +83,11 @@ class GroupCurves:
         for block in self.blocks:
             fit = block.fit
             # entries at the time itself are not at risk yet, but where the curve begins
-            came = np.searchsorted(np.sort(fit.begin), times, side="left")
+            came = places(np.sort(fit.begin), times, before=True)
             came[times == self.begin] = (fit.begin <= self.begin).sum()
-            risk += came - np.searchsorted(np.sort(fit.end), times, side="left")
+            risk += came - places(np.sort(fit.end), times, before=True)
             done = np.concatenate([[0.0], np.cumsum(fit.n_events[:, cause - 1])])
-            events += done[np.searchsorted(fit.time, times, side="right")]
+            events += done[places(fit.time, times)]
         return risk, events
 
     def why_not(self, at: float, unit: str) -> str:
@@ -95,15 +96,15 @@ class GroupCurves:
             return self.fault
         for block in self.blocks:
             fit = block.fit
-            if at <= fit.first and fit.first > 0:
+            if fit.first > 0 and upto(at, fit.first):
                 return f"nobody is under observation before {_shown(fit.first, unit)}"
-            if at > fit.known_to:
-                if np.isfinite(fit.collapse):
-                    return (
-                        f"everybody under observation had left at {_shown(fit.collapse, unit)} while others came under "
-                        f"observation only later: set `start` to {_shown(fit.restart, unit)} or more, or "
-                        'use clock="assessment"'
-                    )
+            if upto(fit.collapse, at):
+                return (
+                    f"everybody under observation had left at {_shown(fit.collapse, unit)} while others came under "
+                    f"observation only later: set `start` to {_shown(fit.restart, unit)} or more, or "
+                    'use clock="assessment"'
+                )
+            if later(at, fit.known_to):
                 return f"nobody was followed beyond {_shown(fit.last, unit)}: choose an earlier time"
         return ""
 
@@ -116,7 +117,7 @@ class GroupCurves:
                 f"curves are of people still absent at {_shown(begin, unit)}, the earliest time anybody is seen"
             )
         for block in self.blocks:
-            few = (block.fit.n_risk < _FEW) & (block.fit.time <= horizon)
+            few = (block.fit.n_risk < _FEW) & upto(block.fit.time, horizon)
             grows = np.maximum.accumulate(block.fit.n_risk[::-1])[::-1] >= _FEW
             early = np.flatnonzero(few & grows)
             if early.size:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impactkit.compute.survival.competing import same_times
+from impactkit.compute.survival.ties import tied
 from impactkit.design import NormDesign
 from impactkit.errors import DataError, did_you_mean
 
@@ -113,11 +113,11 @@ def read_exits(spec: CompetingExits, study: StudyData) -> Exits:
         start, stop = entry, duration
     else:  # who left on the very first day was at risk on it
         start, stop = np.where(np.isnan(entry), np.nan, FROM_THE_FIRST), duration - entry
-    start, stop = same_times(start), same_times(stop)
+    stop, start, begins = tied(stop, start, np.array([np.nan if spec.start is None else spec.start]))
     no_times = np.isnan(start) | np.isnan(stop)
     delayed = bool(np.nanmax(start[included], initial=0.0) > np.nanmin(stop[included], initial=np.inf))
     if spec.start is not None:
-        start = np.maximum(start, spec.start)
+        start = np.maximum(start, begins[0])
     with np.errstate(invalid="ignore"):
         nothing = ~no_times & ~(stop > start)
     group, groups = _groups(spec, study)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impactkit.compute.survival.since_assessment import expected_survival, observed
-from impactkit.estimators.norm_limits import SLACK
+from impactkit.compute.survival.ties import places, upto
 from impactkit.estimators.norm_sample import OUTCOME, ClientSample, Norms, time_unit
 from impactkit.estimators.norm_variance import PendingRow, carry
 from impactkit.results import Curve, RowKey
@@ -36,7 +36,7 @@ def saved_curves(
     """
     seen = sample.watched > 0
     own = observed(sample.since[seen], sample.back[seen], sample.watched[seen])
-    reached = own.curve.time <= spec.horizon + SLACK
+    reached = upto(own.curve.time, spec.horizon)
     times = np.unique(np.concatenate([[0.0], own.curve.time[reached], [spec.horizon]]))
     shares = np.asarray(own.curve.at(times))
     full = np.zeros(sample.n)
@@ -45,8 +45,8 @@ def saved_curves(
         full[seen] = own.survival_influence(time)
         errors.append(_error(sample, norms, full.copy(), None))
     returns = np.sort(own.since[own.back])
-    risk = np.array([float((own.since >= time).sum()) for time in times])
-    gone = np.searchsorted(returns, times, side="right").astype(np.float64)
+    risk = own.since.size - places(np.sort(own.since), times, before=True).astype(np.float64)
+    gone = places(returns, times).astype(np.float64)
     found = [_curve(spec, study, population, "observed", "survival", times, shares, errors, risk, gone)]
     grid = np.linspace(0.0, spec.horizon, POINTS)
     values, errors = [], []

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impactkit.compute.survival.conditional import equal_times
 from impactkit.compute.survival.since_assessment import observed
+from impactkit.compute.survival.ties import later, upto
 from impactkit.estimators.norm_sample import ClientSample, Norms, number, time_unit
 
 if TYPE_CHECKING:
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["FEW", "SLACK", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
+__all__ = ["FEW", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
 
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
-
-SLACK = 1e-7
-"""Times that are longer by less than this are not longer: they were rounded before they were subtracted."""
 
 
 def norm_reach(sample: ClientSample, norms: Norms) -> NDArray[np.float64]:
@@ -30,7 +27,7 @@ def norm_reach(sample: ClientSample, norms: Norms) -> NDArray[np.float64]:
     for cell in np.unique(sample.cells).tolist():
         mine = sample.cells == cell
         reach[mine] = norms.of(cell).known_to(sample.entry[mine]) - sample.entry[mine]
-    return equal_times(reach)
+    return reach
 
 
 def observed_reach(sample: ClientSample) -> float:
@@ -41,7 +38,7 @@ def observed_reach(sample: ClientSample) -> float:
 
 def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSample:
     """Leave out clients whose norm is not known to the horizon, and say how many."""
-    kept = norm_reach(sample, norms) >= horizon - SLACK
+    kept = upto(horizon, norm_reach(sample, norms))
     if kept.all() or not kept.any():
         return sample
     return sample.only(
@@ -55,21 +52,21 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
     """Say that the horizon is beyond what can be told, the largest that is not, and who stands in the way."""
     unit = time_unit(study)
     reach, own = norm_reach(sample, norms), observed_reach(sample)
-    short = reach < horizon - SLACK
-    if not short.any() and own >= horizon - SLACK:
+    short = later(horizon, reach)
+    if not short.any() and upto(horizon, own):
         return []
     largest = np.floor(min(float(reach.min()), own) * 100) / 100
     where = "" if population == "all" else f' in population "{population}"'
     said = []
     for cell in np.unique(sample.cells[short]).tolist():
         mine = sample.cells == cell
-        none = int((reach[mine] <= 0).sum())
+        none = int(upto(reach[mine], 0.0).sum())
         beyond = f", {none:,} of them absent at assessment longer than any episode watched there" if none else ""
         said.append(
             f"the norm of {norms.label(cell)} is not known that far for {int((short & mine).sum()):,} of "
             f"{int(mine.sum()):,} clients{beyond}"
         )
-    if own < horizon - SLACK:
+    if later(horizon, own):
         said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
     cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
     if short.any():
@@ -87,10 +84,10 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
     fewest: list[tuple[float, str]] = []
     for cell in np.unique(sample.cells).tolist():
         norm, entry = norms.of(cell), sample.entry[sample.cells == cell]
-        end = equal_times(entry + horizon)
+        end = entry + horizon
         fewest.append((norm.fewest_at_risk(entry, end), norms.label(cell)))
         for time in norm.collapse[norm.collapse < norm.last].tolist():
-            hit = int(((equal_times(entry) < time) & (end >= time)).sum())
+            hit = int((later(time, entry) & upto(time, end)).sum())
             if hit:
                 at = int(norm.at_risk[np.searchsorted(norm.time, time)])
                 said.append(
@@ -105,7 +102,7 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
             f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
             f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few"
         )
-    watching = int(((sample.since >= horizon - SLACK) & (sample.watched > 0)).sum())
+    watching = int((upto(horizon, sample.since) & (sample.watched > 0)).sum())
     back = int(sample.back.sum())
     if not back:
         said.append(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from impactkit.compute.survival.conditional import ConditionalNorm, conditional_norm, equal_times
+from impactkit.compute.survival.conditional import ConditionalNorm, conditional_norm
+from impactkit.compute.survival.ties import later, upto
 from impactkit.compute.survival.two_sources import Groups, client_groups, practice_groups
 from impactkit.errors import DataError
 
@@ -42,7 +43,7 @@ class ClientSample:
     rows : ndarray of shape (n,)
         Their places in the person table.
     entry, since : ndarray of shape (n,)
-        Time absent at assessment, and from there to return or last contact; not rounded, see ``equal_times``.
+        Time absent at assessment, and from there to return or last contact.
     back : ndarray of bool, shape (n,)
     weights : ndarray of shape (n,)
         The design's weights, 1 without any.
@@ -263,7 +264,7 @@ def draw_clients(
             "ipcw": "stood for by clients like them whose outcome is known, weighted up",
         }
         remarks.append(f"{int(unseen.sum()):,} of {rows.size:,} clients have no known outcome: {said[unknown]}")
-    early = int(((equal_times(dated) == 0) & ~back & ~unseen).sum())
+    early = int((upto(dated, 0.0) & ~back & ~unseen).sum())
     if early:
         remarks.append(
             f"{early:,} of {rows.size:,} clients were last seen on the day of assessment: they say nothing of return"
@@ -308,7 +309,7 @@ def _dated(
         return since
     contact = study.numeric(still_absent_at)[rows] - entry
     known = back & ~np.isnan(contact)
-    wrong = int((known & ((equal_times(contact) < 0) | (equal_times(contact - since) > 0))).sum())
+    wrong = int((known & (later(0.0, contact) | later(contact, since))).sum())
     if wrong:
         raise DataError(
             [

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from impactkit.analysis import Analysis, ConfLevel
-from impactkit.compute.survival.conditional import equal_times
+from impactkit.compute.survival.ties import upto
 from impactkit.design import Design, NormDesign
 from impactkit.errors import DataError
 from impactkit.estimators.norm_sample import (
@@ -172,8 +172,8 @@ class ObservedExpected(Analysis):
 
 def _exits(spec: ObservedExpected, sample: ClientSample) -> tuple[np.ndarray, np.ndarray]:
     limit = np.inf if spec.until is None else spec.until
-    leave = equal_times(sample.entry + np.minimum(sample.since, limit))
-    return leave, sample.back & (equal_times(sample.since) <= limit)
+    leave = sample.entry + np.minimum(sample.since, limit)
+    return leave, sample.back & upto(sample.since, limit)
 
 
 def _rows(spec: ObservedExpected, sample: ClientSample, norms: Norms, population: str) -> list[PendingRow]:

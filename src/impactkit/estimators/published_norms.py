@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from impactkit.compute.survival.recorded import SAME_TIME, medians_by_cell
+from impactkit.compute.survival.recorded import medians_by_cell
+from impactkit.compute.survival.ties import later
 from impactkit.data import ControlData, control_episodes
 from impactkit.data.columns import Factor
 from impactkit.data.controls import DAYS_A_WEEK, Clients
@@ -104,7 +105,7 @@ def medians_of(
     stop: Floats, codes: NDArray[np.integer], cells: int, *, shift: float, reading: NormReading
 ) -> tuple[Floats, Floats]:
     """Give the norm and the adjusted norm of each cell from recorded lengths, each of shape (cells,)."""
-    long = stop > shift + SAME_TIME
+    long = later(stop, shift)
     adjusted = medians_by_cell(stop[long], codes[long], cells)
     return medians_by_cell(stop, codes, cells), adjusted - (shift if reading == "adjusted_residual" else 0.0)
 

@@ -12,6 +12,7 @@ from impactkit.analysis import Analysis, ConfLevel
 from impactkit.compute.survival.influence import person_rmst, person_survival
 from impactkit.compute.survival.limits import ConfType, quantile, quantile_limits, survival_limits
 from impactkit.compute.survival.logrank import log_rank
+from impactkit.compute.survival.ties import later
 from impactkit.design import Design, NormDesign
 from impactkit.errors import SpecError
 from impactkit.estimators.durations import Spells, cluster_factor, curve_of, fit_curve, read_spells
@@ -274,7 +275,7 @@ class _Rows:
                 if np.isnan(edge):
                     self._note(key, column, f"this limit of the curve does not come down to {1 - share:.0%}")
         if spec.horizon is not None:
-            if spec.horizon > curve.known_to * (1 + 1e-9):
+            if later(spec.horizon, curve.known_to):
                 key = put("restricted_mean", (np.nan, np.nan, np.nan), name)
                 self._note(key, "estimate", f"this curve is known to {curve.known_to:g} {unit} only: ask for no more")
             else:
@@ -282,7 +283,7 @@ class _Rows:
                 self._wald(put, "restricted_mean", float(curve.area(spec.horizon)), values, clusters, df, name)
         for time in spec.at:
             term = f"{name} at {time:g} {unit}"
-            if time > curve.known_to * (1 + 1e-9):
+            if later(time, curve.known_to):
                 key = put("survival", (np.nan, np.nan, np.nan), term)
                 self._note(key, "estimate", f"this curve is known to {curve.known_to:g} {unit} only")
                 continue

@@ -12,6 +12,7 @@ from impactkit.compute.survival.cox import CoxFit, cox
 from impactkit.compute.survival.cox_jackknife import without_each_cluster
 from impactkit.compute.survival.curves import product_limit
 from impactkit.compute.survival.influence import person_rmst
+from impactkit.compute.survival.ties import later
 from impactkit.errors import DataError, NotEstimableError
 from impactkit.estimators.durations import Spells, cluster_factor, curve_of, fit_curve
 from impactkit.estimators.matrix import Adjustment, columns_left_out, trial_matrix
@@ -143,7 +144,7 @@ class TimeRows:
             begun = None if start is None else start[own]
             load = None if weights is None else weights[own]
             curve = product_limit(stop[own], event[own], start=begun, weights=load, since=since or None)
-            if horizon > curve.known_to * (1 + 1e-9):
+            if later(horizon, curve.known_to):
                 short[int(code)] = curve.known_to
                 continue
             total = float(own.size) if load is None else float(load.sum())

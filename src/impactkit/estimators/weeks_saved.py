@@ -11,10 +11,11 @@ from pydantic import Field, model_validator
 
 from impactkit.analysis import Analysis, ConfLevel
 from impactkit.compute.survival.since_assessment import Saved, weeks_saved
+from impactkit.compute.survival.ties import later
 from impactkit.design import Design, NormDesign
 from impactkit.errors import DataError
 from impactkit.estimators.norm_curves import saved_curves
-from impactkit.estimators.norm_limits import SLACK, beyond_horizon, observed_reach, thin_places, within_norm
+from impactkit.estimators.norm_limits import beyond_horizon, observed_reach, thin_places, within_norm
 from impactkit.estimators.norm_sample import (
     OUTCOME,
     ClientSample,
@@ -317,7 +318,7 @@ def _cell_rows(
         own = sample.only(sample.cells == cell)
         key = RowKey(spec.name, OUTCOME, population, f"saved in {norms.label(cell)}", "difference", unit)
         reach = observed_reach(own) if (own.watched > 0).any() else 0.0
-        if reach < spec.horizon - SLACK:
+        if later(spec.horizon, reach):
             reason = (
                 f"no client of this cell was watched longer than {number(reach)} {unit} after assessment, and not all "
                 "were back: the horizon is beyond what they can tell"

@@ -8,13 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from impactkit.compute.survival.ties import places, tied, upto
+
 __all__ = [
     "AalenJohansen",
     "IncidenceLimits",
     "aalen_johansen",
     "incidence_limits",
     "reading_times",
-    "same_times",
     "standard_error",
 ]
 
@@ -22,7 +23,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 IncidenceLimits = Literal["plain", "log", "log-log"]
 
-_PLACES = 8
 _EMPTY = 1e-12
 
 
@@ -93,13 +93,13 @@ class AalenJohansen:
     def at(self, cause: int, times: Floats | float) -> Floats:
         """Give the incidence of a cause (from 1) at any times."""
         steps = np.concatenate([[0.0], self.incidence[:, cause - 1]])
-        found: Floats = steps[np.searchsorted(self.time, times, side="right")]
+        found: Floats = steps[places(self.time, times)]
         return found
 
     def survival_at(self, times: Floats | float) -> Floats:
         """Give the probability of no event at any times."""
         steps = np.concatenate([[1.0], self.survival])
-        found: Floats = steps[np.searchsorted(self.time, times, side="right")]
+        found: Floats = steps[places(self.time, times)]
         return found
 
     def lost(self, cause: int, horizon: float) -> float:
@@ -108,7 +108,7 @@ class AalenJohansen:
 
     def incidence_influence(self, cause: int, at: float) -> Floats:
         """Give each person's influence, times weight, on the incidence of a cause at a time, shape (n,)."""
-        return self._influence(cause, (self.time <= at).astype(np.float64))
+        return self._influence(cause, upto(self.time, at).astype(np.float64))
 
     def lost_influence(self, cause: int, horizon: float) -> Floats:
         """Give each person's influence, times weight, on the mean time lost to a cause by a horizon, shape (n,)."""
@@ -147,20 +147,6 @@ class AalenJohansen:
         value[with_it] += (scale * self._before() / self.at_risk)[where]
         influence: Floats = value * self.weights
         return influence
-
-
-def same_times(times: Floats) -> Floats:
-    """Round times so that equal days stay equal after they were divided by seven.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> weeks = same_times(np.array([0.1 + 0.2, 0.3]))
-    >>> bool(weeks[0] == weeks[1])
-    True
-    """
-    rounded: Floats = np.round(times, _PLACES)
-    return rounded
 
 
 def reading_times(last: float) -> Floats:
@@ -216,8 +202,7 @@ def aalen_johansen(
     Aalen, O. O. and Johansen, S. (1978). An empirical transition matrix for non-homogeneous Markov chains based on
     censored observations. *Scandinavian Journal of Statistics* 5(3).
     """
-    stop = same_times(stop)
-    begin = np.zeros(stop.size) if start is None else same_times(start)
+    stop, begin = tied(stop, np.zeros(stop.size) if start is None else start)
     weight = np.ones(stop.size) if weights is None else np.asarray(weights, dtype=np.float64)
     kind = np.asarray(cause, dtype=np.int64)
     leaving = (kind > 0) & (weight > 0)

@@ -8,29 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.compute.survival.curves import product_limit
+from impactkit.compute.survival.ties import places, tied, upto
 
-__all__ = ["ConditionalNorm", "conditional_norm", "equal_times"]
+__all__ = ["ConditionalNorm", "conditional_norm"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
-
-DECIMALS = 8
-"""Times that agree to this many decimals are the same time: weeks made of whole days differ in the last digits."""
-
-
-def equal_times(times: Floats) -> Floats:
-    """Round times so that equal days stay equal however they were computed (what R calls ``timefix``)."""
-    rounded: Floats = np.round(times, DECIMALS)
-    return rounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConditionalNorm:
     """The product-limit norm of one cell, read from any elapsed time onwards.
 
-    Make one with :func:`conditional_norm`. Times given to its methods are rounded where they are compared, and not
-    before they are added up: give them as they are.
+    Make one with :func:`conditional_norm`. Times given to its methods are compared by the rules of
+    :mod:`~impactkit.compute.survival.ties`: give them as they are.
 
     Parameters
     ----------
@@ -85,15 +77,13 @@ class ConditionalNorm:
             The entry itself if no episode is at risk just after it; infinite if the curve falls to zero while it
             is known.
         """
-        entry = equal_times(entry)
         reach = self.observed_to(entry)
-        known: Floats = np.where(self._falls_to_zero(entry) <= reach, np.inf, reach)
+        known: Floats = np.where(upto(self._falls_to_zero(entry), reach), np.inf, reach)
         return known
 
     def observed_to(self, entry: Floats) -> Floats:
         """Give the time up to which at least one episode is at risk at every moment after each entry."""
-        entry = equal_times(entry)
-        place = np.searchsorted(self.begins, entry, side="right") - 1
+        place = places(self.begins, entry) - 1
         reach = np.append(self.reaches, -np.inf)[place]  # place -1 picks the appended value
         seen: Floats = np.maximum(entry, reach)
         return seen
@@ -109,10 +99,10 @@ class ConditionalNorm:
 
     def survival(self, entry: Floats, elapsed: Floats | float) -> Floats:
         """Give S(entry + elapsed) / S(entry): the share still absent that much later."""
-        end = equal_times(entry + elapsed)
+        end = entry + elapsed
         low, high = self._window(entry, end)
         share: Floats = np.where(
-            self._falls_to_zero(entry) <= end, 0.0, np.exp(self.log_left[high] - self.log_left[low])
+            upto(self._falls_to_zero(entry), end), 0.0, np.exp(self.log_left[high] - self.log_left[low])
         )
         return share
 
@@ -142,7 +132,7 @@ class ConditionalNorm:
 
     def survival_slopes(self, entry: Floats, elapsed: float, weights: Floats) -> Floats:
         """Give the derivative of the weighted sum of ``S(e_i + u) / S(e_i)`` by ``log(1 - h_j)``, shape (k,)."""
-        low, high = self._window(entry, equal_times(entry + elapsed))
+        low, high = self._window(entry, entry + elapsed)
         return self._spread(low, high, weights * self.survival(entry, elapsed))
 
     def log_influence(self, slopes: Floats) -> Floats:
@@ -177,8 +167,8 @@ class ConditionalNorm:
         return total
 
     def _window(self, entry: Floats, end: Floats) -> tuple[Places, Places]:
-        low = np.searchsorted(self.time, equal_times(entry), side="right")
-        return low, np.maximum(np.searchsorted(self.time, equal_times(end), side="right"), low)
+        low = places(self.time, entry)
+        return low, np.maximum(places(self.time, end), low)
 
     def _spread(self, low: Places, high: Places, amount: Floats) -> Floats:
         """Add each amount to the positions ``low <= j < high``."""
@@ -189,22 +179,20 @@ class ConditionalNorm:
 
     def _falls_to_zero(self, entry: Floats) -> Floats:
         """Give the first time after each entry at which every episode at risk ended; infinite without one."""
-        place = np.searchsorted(self.collapse, equal_times(entry), side="right")
-        found: Floats = np.append(self.collapse, np.inf)[place]
+        found: Floats = np.append(self.collapse, np.inf)[places(self.collapse, entry)]
         return found
 
     def _end(self, entry: Floats, horizon: float) -> Floats:
-        end: Floats = np.minimum(equal_times(entry + horizon), self._falls_to_zero(entry))
+        end: Floats = np.minimum(entry + horizon, self._falls_to_zero(entry))
         return end
 
     def _level(self, times: Floats) -> Floats:
-        level: Floats = np.exp(self.log_left[np.searchsorted(self.time, equal_times(times), side="right")])
+        level: Floats = np.exp(self.log_left[places(self.time, times)])
         return level
 
     def _area_beyond(self, times: Floats) -> Floats:
         """Integrate from each time to ``last``; negative beyond it, where nothing is known."""
-        times = equal_times(times)
-        place = np.searchsorted(self.time, times, side="right")
+        place = places(self.time, times)
         knots = np.concatenate([[0.0], self.time])
         beyond: Floats = self.area_after[place] - np.exp(self.log_left[place]) * (times - knots[place])
         return beyond
@@ -230,7 +218,7 @@ def conditional_norm(start: Floats, stop: Floats, ended: Bools) -> ConditionalNo
     ``S(t) = Π_{t_j ≤ t} (1 - d_j / n_j)``. The curve from an elapsed time e onwards is the product over
     ``t_j > e`` alone, so that it does not depend on anything before e.
     """
-    start, stop = equal_times(start), equal_times(stop)
+    stop, start = tied(stop, start)
     curve = product_limit(stop, ended, start=start)
     time = curve.time
     left = 1.0 - curve.events / curve.at_risk

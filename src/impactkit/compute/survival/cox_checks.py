@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from impactkit.compute.survival.cox import CoxFit, sums_by
 from impactkit.compute.survival.curves import product_limit
-from impactkit.compute.survival.risksets import running_sums, same_times
+from impactkit.compute.survival.risksets import ranked_times, running_sums
 from impactkit.errors import DataError, NotEstimableError
 
 __all__ = ["Baseline", "ProportionalHazards", "baseline", "proportional_hazards", "scaled_schoenfeld", "schoenfeld"]
@@ -182,7 +182,7 @@ def proportional_hazards(
 
 
 def _of_time(transform: Transform, stop: Floats, event: NDArray[np.bool_], start: Floats | None) -> Floats:
-    stop_rank, start_rank, values = same_times(stop, start)
+    stop_rank, start_rank, values = ranked_times(stop, start)
     times = values[stop_rank]
     if transform == "identity":
         return times

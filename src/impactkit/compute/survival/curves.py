@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.ties import tied, whole
+from impactkit.compute.survival.ties import places, tied, whole
 
 __all__ = ["ProductLimit", "product_limit"]
 
@@ -79,9 +79,9 @@ class ProductLimit:
         return found
 
     def at(self, times: Floats | float) -> Floats:
-        """Give S at any times."""
+        """Give S at any times; a step that rounding alone puts after a time is at it."""
         steps = np.concatenate([[1.0], self.survival])
-        found: Floats = steps[np.searchsorted(self.time, times, side="right")]
+        found: Floats = steps[places(self.time, times)]
         return found
 
     def area(self, times: Floats | float) -> Floats:

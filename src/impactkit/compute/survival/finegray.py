@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.competing import same_times
+from impactkit.compute.survival.ties import tied
 from impactkit.errors import NotEstimableError
 
 __all__ = ["FineGrayFit", "fine_gray"]
@@ -184,8 +184,7 @@ def fine_gray(
     truncation and right censoring. *Biometrics* 67(1).
     """
     n, p = x.shape
-    stop = same_times(stop)
-    begin = np.full(n, -np.inf) if start is None else same_times(start)
+    stop, begin = tied(stop, np.full(n, -np.inf) if start is None else start)
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     kind = np.asarray(cause)
     block = np.zeros(n, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.competing import same_times
+from impactkit.compute.survival.ties import tied
 from impactkit.errors import NotEstimableError
 
 __all__ = ["GrayTest", "gray_test"]
@@ -81,7 +81,7 @@ def gray_test(
     groups = int(group.max(initial=-1)) + 1
     if groups < 2:
         raise NotEstimableError("there is one group only, so there is nothing to compare")
-    stop = same_times(stop)
+    (stop,) = tied(stop)
     kind = np.where(cause == interest, 1, np.where(cause == 0, 0, 2))
     block = np.zeros(stop.size, dtype=np.int64) if strata is None else strata
     score, variance = np.zeros(groups), np.zeros((groups, groups))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.compute.survival.curves import ProductLimit
-from impactkit.compute.survival.ties import tied, whole
+from impactkit.compute.survival.ties import tied, upto, whole
 
 __all__ = [
     "greenwood",
@@ -48,7 +48,7 @@ def rmst(curve: ProductLimit, horizon: float) -> float:
 
     A horizon beyond ``curve.known_to`` gives NaN: the curve does not reach so far.
     """
-    return float(curve.area(horizon)) if horizon <= curve.known_to else float("nan")
+    return float(curve.area(horizon)) if upto(horizon, curve.known_to) else float("nan")
 
 
 def rmst_greenwood(curve: ProductLimit, horizon: float) -> float:
@@ -104,7 +104,7 @@ def person_survival(
     curve: ProductLimit, stop: Floats, event: NDArray[np.bool_], time: float, *, start: Floats | None = None
 ) -> Floats:
     """Give each person's influence on S(time), as :func:`person_rmst` does for the restricted mean."""
-    open_ = (curve.time <= time) & ~curve.emptied
+    open_ = upto(curve.time, time) & ~curve.emptied
     share = np.zeros(curve.time.size)
     share[open_] = 1.0 / (curve.at_risk[open_] - curve.events[open_])
     found: Floats = float(curve.at(time)) * _summed(curve, share, stop, event, start)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.compute.survival.curves import ProductLimit
+from impactkit.compute.survival.limits import FLAT
+from impactkit.compute.survival.ties import upto
 
 __all__ = [
     "GroupedRisk",
@@ -25,36 +27,11 @@ __all__ = [
     "resampled_survival",
     "restricted_means",
     "survival_slopes",
-    "tied",
 ]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.signedinteger]
 Bools = NDArray[np.bool_]
-
-TIE = 1e-8
-"""Times closer than this, relative to their mean size, are the same time (weeks made from days carry noise)."""
-EQUAL = 1e-9
-"""A survival probability this close to a quantile's is equal to it."""
-
-
-def tied(*times: Floats) -> tuple[Floats, ...]:
-    """Give times in which those that differ by rounding noise only are equal, in all arrays together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> a, b = tied(np.array([1 / 7, 2 / 7]), np.array([0.28571428571]))
-    >>> bool(a[1] == b[0])
-    True
-    """
-    whole = np.concatenate(times)
-    if not whole.size:
-        return times
-    values, place = np.unique(whole, return_inverse=True)
-    apart = np.concatenate([[True], np.diff(values) > TIE * max(float(np.abs(values).mean()), 1e-300)])
-    snapped = values[apart][np.cumsum(apart) - 1][place]
-    return tuple(np.split(snapped, np.cumsum([part.size for part in times])[:-1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,11 +173,11 @@ def quantiles(time: Floats, survival: Floats, share: float, last: Floats) -> Flo
     if not time.size:
         return np.full(rows, np.inf)
     target = 1.0 - share
-    reached, below = survival <= target + EQUAL, survival < target - EQUAL
+    reached, below = survival <= target + FLAT, survival < target - FLAT
     first, second = reached.argmax(axis=1), below.argmax(axis=1)
     at = survival[np.arange(rows), first]
     high = np.where(below.any(axis=1), time[second], np.maximum(last, time[first]))
-    found = np.where(at >= target - EQUAL, 0.5 * (time[first] + high), time[first])
+    found = np.where(at >= target - FLAT, 0.5 * (time[first] + high), time[first])
     return np.where(reached.any(axis=1), found, np.inf)
 
 
@@ -219,7 +196,7 @@ def restricted_means(risk: GroupedRisk, survival: Floats, horizon: float, last: 
     inside = risk.time < horizon
     knots = np.concatenate([[risk.landmark], risk.time[inside], [horizon]])
     steps = np.concatenate([np.ones((survival.shape[0], 1)), survival[:, inside]], axis=1)
-    known = last >= horizon * (1.0 - TIE)
+    known = upto(horizon, last)
     if risk.time.size:
         known = known | (survival[:, -1] == 0.0)
     return np.where(known, steps @ np.diff(knots), np.nan)
@@ -245,7 +222,7 @@ def group_survival_influence(risk: GroupedRisk) -> Floats:
 
 def survival_slopes(risk: GroupedRisk, moment: float) -> Floats:
     """Give the derivative of S(moment) in log(1 − hazard) of each event time, shape (k,)."""
-    return np.where(risk.time <= moment, float(risk.curve().at(moment)), 0.0)
+    return np.where(upto(risk.time, moment), float(risk.curve().at(moment)), 0.0)
 
 
 def mean_slopes(risk: GroupedRisk, horizon: float) -> Floats:

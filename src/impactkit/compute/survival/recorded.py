@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.compute.survival.curves import ProductLimit, product_limit
+from impactkit.compute.survival.limits import FLAT
+from impactkit.compute.survival.ties import later, places
 
 __all__ = [
-    "SAME_TIME",
     "curve_median",
     "medians_by_cell",
     "order_limits",
@@ -22,9 +23,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-
-SAME_TIME = 1e-9
-"""Times closer than this are one: weeks made of days are not exact."""
 
 
 def medians_by_cell(values: Floats, codes: NDArray[np.integer], cells: int) -> Floats:
@@ -53,7 +51,7 @@ def recorded_median_after(values: Floats, elapsed: Floats) -> Floats:
     elapsed : ndarray of shape (n,)
     """
     ranked = np.sort(values)
-    first = np.searchsorted(ranked, elapsed + SAME_TIME, side="right")
+    first = places(ranked, elapsed)
     left = ranked.size - first
     middle = first + left / 2.0
     low = np.clip(np.ceil(middle - 1.0).astype(int), 0, max(ranked.size - 1, 0))
@@ -70,13 +68,13 @@ def curve_median(curve: ProductLimit) -> float:
     NaN where the curve does not come down to a half. A step at a half that no later event ends has its start as
     median. These are the rules of R's ``survfit``.
     """
-    reached = np.flatnonzero(curve.survival <= 0.5 + SAME_TIME)
+    reached = np.flatnonzero(curve.survival <= 0.5 + FLAT)
     if not reached.size:
         return float("nan")
     first = int(reached[0])
-    if abs(curve.survival[first] - 0.5) > SAME_TIME:
+    if abs(curve.survival[first] - 0.5) > FLAT:
         return float(curve.time[first])
-    later = np.flatnonzero(curve.survival < 0.5 - SAME_TIME)
+    later = np.flatnonzero(curve.survival < 0.5 - FLAT)
     if not later.size:
         return float(curve.time[first])
     return float(0.5 * (curve.time[first] + curve.time[later[0]]))
@@ -91,19 +89,18 @@ def product_limit_median(stop: Floats, ended: NDArray[np.bool_], start: Floats, 
         Length so far, whether it ended, and how long it had run when observation began.
     after : float, default 0
     """
-    long = stop > after + SAME_TIME
+    long = later(stop, after)
     if not ended[long].any():
         return float("nan")
-    grid = np.rint(stop[long] / SAME_TIME) * SAME_TIME
-    return curve_median(product_limit(grid, ended[long], start=np.maximum(start[long], after)))
+    return curve_median(product_limit(stop[long], ended[long], start=np.maximum(start[long], after)))
 
 
 def weighted_median(values: Floats, weights: Floats) -> float:
     """Give the median of weighted values: the middle of the step where half the weight falls between two values."""
     order = np.argsort(values, kind="stable")
     sums = np.cumsum(weights[order]) / weights.sum()
-    low = int(np.searchsorted(sums, 0.5 - SAME_TIME))
-    high = int(np.searchsorted(sums, 0.5 + SAME_TIME))
+    low = int(np.searchsorted(sums, 0.5 - FLAT))
+    high = int(np.searchsorted(sums, 0.5 + FLAT))
     ranked = values[order]
     return float(0.5 * (ranked[low] + ranked[min(high, ranked.size - 1)]))
 

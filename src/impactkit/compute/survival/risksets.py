@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from impactkit.compute.survival.ties import runs
 from impactkit.errors import DataError, NotEstimableError
 
-__all__ = ["RiskSets", "lay_out", "running_sums", "same_times", "suffix_sums"]
+__all__ = ["RiskSets", "lay_out", "ranked_times", "running_sums", "suffix_sums"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
-
-TIED = float(np.sqrt(np.finfo(np.float64).eps))
-"""Times closer than this, absolutely or relative to the mean time, are the same time."""
 
 MOST_FLAGS = 8
 """A flag for every possible (stratum, time) is used while there are at most this many per row."""
@@ -89,7 +87,7 @@ def lay_out(
     n = stop.size
     if not event.any():
         raise NotEstimableError("nobody has the event while observed, so hazards cannot be compared")
-    stop_rank, start_rank, values = same_times(stop, start)
+    stop_rank, start_rank, values = ranked_times(stop, start)
     width = values.size
     code = np.zeros(n, dtype=np.int64) if strata is None else np.asarray(strata, dtype=np.int64)
     groups = int(code.max(initial=0)) + 1
@@ -129,7 +127,7 @@ def lay_out(
     )
 
 
-def same_times(stop: Floats, start: Floats | None = None) -> tuple[Places, Places | None, Floats]:
+def ranked_times(stop: Floats, start: Floats | None = None) -> tuple[Places, Places | None, Floats]:
     """Rank times so that those which differ by rounding alone (days over seven) have the same rank.
 
     Returns
@@ -150,10 +148,9 @@ def same_times(stop: Floats, start: Floats | None = None) -> tuple[Places, Place
         values = low + np.arange(int(high - low) + 1, dtype=np.float64)
     else:
         distinct, place = np.unique(np.concatenate(both), return_inverse=True)
-        gap = np.diff(distinct)
-        new = (gap > TIED) & (gap > TIED * float(np.abs(distinct).mean()))
-        group = np.concatenate([[0], np.cumsum(new)])
-        values = distinct[np.concatenate([[True], new])]
+        new = runs(distinct)
+        group = np.cumsum(new) - 1
+        values = distinct[new]
         place = group[place.reshape(-1)]
         ranks = [place[: stop.size], place[stop.size :]]
     if start is None:

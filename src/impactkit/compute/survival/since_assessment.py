@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.conditional import ConditionalNorm, equal_times
+from impactkit.compute.survival.conditional import ConditionalNorm
 from impactkit.compute.survival.curves import ProductLimit, product_limit
+from impactkit.compute.survival.ties import tied, upto
 
 __all__ = ["Observed", "Saved", "expected_survival", "observed", "weeks_saved"]
 
@@ -50,7 +51,7 @@ class Observed:
     def survival_influence(self, time: float) -> Floats:
         """Give what each person contributes to the share still absent at a time, shape (n,)."""
         share = float(self.curve.at(time))
-        return self._influence(np.where(self.curve.time <= time, share, 0.0))
+        return self._influence(np.where(upto(self.curve.time, time), share, 0.0))
 
     def _influence(self, slopes: Floats) -> Floats:
         curve = self.curve
@@ -74,7 +75,7 @@ def observed(since: Floats, back: Bools, weights: Floats) -> Observed:
     back : ndarray of bool, shape (n,)
     weights : ndarray of shape (n,)
     """
-    since = equal_times(since)
+    (since,) = tied(since)
     return Observed(product_limit(since, back, weights=weights), since, back, weights)
 
 

@@ -1,16 +1,21 @@
-"""Times that are equal but for rounding: weeks made of whole days must stay tied."""
+"""When two times are one: weeks made of whole days must stay tied, however they were computed.
+
+Every kernel of this package takes its answer from here. Times of one sample are put together by :func:`tied` before
+they are counted; a moment is read against the times of a curve by :func:`places`, :func:`upto` and :func:`later`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TOLERANCE", "tied", "whole"]
+__all__ = ["TOLERANCE", "later", "places", "runs", "tied", "upto", "whole"]
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
-TOLERANCE = 1.5e-8
-"""Times closer than this share of their mean size are one time, as in R's survival (its ``timefix``)."""
+TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
+"""Times no further apart than this, or than this share of their mean size, are one: the ``timefix`` of R's survival."""
 
 
 def whole(times: Floats) -> NDArray[np.int64] | None:
@@ -24,13 +29,22 @@ def whole(times: Floats) -> NDArray[np.int64] | None:
     return codes if bool((codes == times).all()) else None
 
 
+def runs(distinct: Floats) -> Bools:
+    """Mark which of some times, all different and rising, begins a run of times no further apart than the tolerance."""
+    if not distinct.size:
+        return np.zeros(0, dtype=bool)
+    gap = np.diff(distinct)
+    found: Bools = np.concatenate([[True], gap > TOLERANCE * max(1.0, float(np.abs(distinct).mean()))])
+    return found
+
+
 def tied(*times: Floats) -> tuple[Floats, ...]:
     """Make equal what differs only by rounding.
 
     Parameters
     ----------
     *times : ndarray of shape (n,)
-        Several columns of times on one axis, all finite.
+        Several columns of times on one axis; what is not finite stays as it is.
 
     Returns
     -------
@@ -44,15 +58,51 @@ def tied(*times: Floats) -> tuple[Floats, ...]:
     >>> bool(weeks[0] == weeks[1]), bool(tied(weeks)[0][0] == tied(weeks)[0][1])
     (False, True)
     """
-    if not any(column.size for column in times):
+    ordered = np.sort(np.concatenate(times)) if times else np.zeros(0)
+    ordered = ordered[np.isfinite(ordered)]
+    if not ordered.size:
         return times
-    ordered = np.sort(np.concatenate(times))
     gaps = np.diff(ordered)
-    scale = float(np.abs(ordered).mean())
-    if not bool(((gaps > 0.0) & (gaps <= TOLERANCE * max(scale, 1.0))).any()):
+    widest = TOLERANCE * max(1.0, abs(float(ordered[0])), abs(float(ordered[-1])))
+    if not bool(((gaps > 0.0) & (gaps <= widest)).any()):
         return times
-    distinct = np.unique(ordered)
-    spread = np.diff(distinct)
-    close = (spread <= TOLERANCE) | (spread <= TOLERANCE * float(np.abs(distinct).mean()))
-    cuts = distinct[np.concatenate([[True], ~close])]
-    return tuple(cuts[np.searchsorted(cuts, column, side="right") - 1] for column in times)
+    distinct = ordered[np.concatenate([[True], gaps > 0.0])]
+    cuts = distinct[runs(distinct)]
+    found = []
+    for column in times:
+        finite = np.isfinite(column)
+        snapped = cuts[np.searchsorted(cuts, column, side="right") - 1]
+        found.append(np.where(finite, snapped, column))
+    return tuple(found)
+
+
+def places(times: Floats, moments: Floats | float, *, before: bool = False) -> NDArray[np.intp]:
+    """Count, for each moment, the times that are not after it, or with ``before`` those that are before it.
+
+    Parameters
+    ----------
+    times : ndarray of shape (k,)
+        Rising.
+    moments : ndarray or float
+        A time this close to a moment is at it.
+
+    Examples
+    --------
+    >>> back = np.array([30.0, 762 / 7 - 398 / 7])  # the second is day 364, a last digit above 52 weeks
+    >>> int(np.searchsorted(back, 52.0, side="right")), int(places(back, 52.0)), int(places(back, 52.0, before=True))
+    (1, 2, 1)
+    """
+    at = np.asarray(moments, dtype=np.float64)
+    if before:
+        return np.asarray(np.searchsorted(times, at - TOLERANCE, side="left"))
+    return np.asarray(np.searchsorted(times, at + TOLERANCE, side="right"))
+
+
+def later(times: Floats | float, moments: Floats | float) -> Bools:
+    """Mark the times that are after a moment by more than rounding."""
+    return np.asarray(np.asarray(times, dtype=np.float64) > np.asarray(moments, dtype=np.float64) + TOLERANCE)
+
+
+def upto(times: Floats | float, moments: Floats | float) -> Bools:
+    """Mark the times that are not after a moment, rounding aside; a time that is not known is not."""
+    return np.asarray(np.asarray(times, dtype=np.float64) <= np.asarray(moments, dtype=np.float64) + TOLERANCE)
