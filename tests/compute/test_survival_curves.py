@@ -277,3 +277,12 @@ def test_nobody_and_no_events():
     assert np.isnan(quantile(censored, SHARES)).all()
     found = log_rank(np.array([3.0, 4.0]), np.zeros(2, bool), np.array([0, 1]))
     assert np.isnan(found.p_value)
+
+
+def test_one_cluster_alone_is_no_test():
+    """The scores of one cluster are observed less expected itself: their square says 1 whatever the data."""
+    rng = np.random.default_rng(2)
+    stop, event, group = rng.exponential(9, 40), rng.random(40) < 0.8, np.arange(40) % 2
+    found = log_rank(stop, event, group, clusters=np.zeros(40, dtype=int))
+    assert np.isnan([found.statistic, found.p_value]).all()
+    assert np.isfinite(log_rank(stop, event, group, clusters=np.arange(40) % 5).p_value)

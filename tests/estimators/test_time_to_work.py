@@ -183,6 +183,29 @@ def test_a_comparison_is_adjusted_for_what_it_declares():
 # --- survival curves -----------------------------------------------------------------------------------------------
 
 
+def test_a_later_beginning_in_weeks_is_that_in_days():
+    frame = people().assign(stop=lambda f: np.maximum(f["stop"], f["entry"] + 1))
+    frame.loc[frame.index % 5 == 0, "stop"] = np.maximum(28, frame["entry"] + 1)  # some end on the very day
+    declared = ik.TrialDesign(unit="id", arm="arm", treated="help", control="usual")
+    weeks = frame.assign(stop=frame["stop"] / 7, entry=frame["entry"] / 7)
+    days = {"since": 28, "horizon": 40, "at": (35,), "entry": "entry", "time_unit": "days"}
+    found = []
+    for data, scale, unit in ((frame, 1, "days"), (weeks, 7, "weeks")):
+        asked = days | {"since": 28 / scale, "horizon": 40 / scale, "at": (35 / scale,), "time_unit": unit}
+        curves = ik.SurvivalCurves(name="s", duration="stop", event="event", by="arm", **asked)
+        found.append(ik.Evaluation(declared, data, [curves]).fit(seed=1))
+    (one, other) = (result.tidy() for result in found)
+    tests = one["measure"] == "log_rank"
+    np.testing.assert_allclose(other.loc[tests, "statistic"], one.loc[tests, "statistic"], rtol=1e-9)
+    means = one["measure"] == "restricted_mean"
+    np.testing.assert_allclose(other.loc[means, "estimate"] * 7, one.loc[means, "estimate"], rtol=1e-9)
+    alive = one["measure"] == "survival"
+    assert tests.sum() == 1
+    assert alive.sum() == 2
+    np.testing.assert_allclose(other.loc[alive, "estimate"], one.loc[alive, "estimate"], rtol=1e-9)
+    np.testing.assert_allclose(other.loc[alive, "std_error"], one.loc[alive, "std_error"], rtol=1e-9)
+
+
 def test_survival_curves_are_those_of_r():
     frame = DATA.assign(id=range(len(DATA)))
     declared = ik.NormDesign(unit="id", entry="entry", duration="stop", returned="event", time_unit="days")

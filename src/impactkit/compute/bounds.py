@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.leastsquares import FloatArray
 
 __all__ = ["LeeBounds", "TrimmedMean", "imbens_manski", "imbens_manski_p", "lee_bounds", "trimmed_mean"]
@@ -235,9 +236,7 @@ def _centred(influence: FloatArray, treated: npt.NDArray[np.bool_], bins: npt.ND
     """Centre within bin and arm, and scale by sqrt(n / (n - 1)); NaN where somebody is alone."""
     pair = np.unique(2 * bins.astype(np.intp) + treated, return_inverse=True)[1]
     sizes = np.bincount(pair)
-    with np.errstate(divide="ignore"):
-        scale = np.sqrt(sizes / (sizes - 1.0))
-    scale[sizes == 1] = np.nan
+    scale = groups_factor(sizes)
     means = np.stack([np.bincount(pair, weights=row) / sizes for row in influence])
     result: FloatArray = (influence - means[:, pair]) * scale[pair]
     return result

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.practices import (
     GroupedRisk,
     curve_band,
@@ -149,7 +150,7 @@ class Cell:
             elif present < 2:
                 self.reason = "the cell's episodes come from one practice, so how practices differ is not known"
             else:
-                self.factor = float(np.sqrt(area.size / (area.size - 1)))
+                self.factor = groups_factor(area.size)
                 self.critical = float(stdtrit(area.size - 1, upper))
         curve = self.curve
         if by:

@@ -9,6 +9,7 @@ import numpy as np
 
 from impactkit.analysis import Inference
 from impactkit.compute.bounds import imbens_manski, imbens_manski_p, lee_bounds
+from impactkit.compute.few_groups import groups_factor
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.regression import carries_clusters, regress
 from impactkit.results import RowInfluence
@@ -66,8 +67,7 @@ def lee_lines(
     )
     factor = 1.0
     if carries_clusters(inference) and at.clusters is not None:
-        used = len(np.unique(at.clusters[rows]))
-        factor = float(np.sqrt(used / (used - 1.0))) if used > 1 else np.nan
+        factor = groups_factor(len(np.unique(at.clusters[rows])))
     n = float(at.responded[rows].sum())
     lines = []
     for value, values in zip((found.lower, found.upper), found.influence, strict=True):

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.cox import CoxFit, cox, sums_by
 from impactkit.compute.survival.cox_checks import proportional_hazards
 from impactkit.compute.survival.cox_jackknife import without_each_cluster
+from impactkit.compute.survival.two_sources import satterthwaite
 from impactkit.data.controls import clients, control_episodes
 from impactkit.errors import NotEstimableError
 from impactkit.estimators.cox_people import TIES
@@ -201,7 +203,7 @@ def _fill(rows: CoxRows, study: StudyData, stack: _Stack, fit: CoxFit, practices
     line = next(found for found in reversed(rows.lines) if found.key.measure == "hazard_ratio")
     n = stack.people.size
     line.estimate = float(fit.coef[0])
-    parts, total, spread = [], 0.0, 0.0
+    parts, variances, freedom = [], [], []
     for place, index, clustered in (
         (slice(0, n), stack.people, study.clusters is not None),
         (slice(n, None), stack.episodes, practices is not None),
@@ -215,14 +217,14 @@ def _fill(rows: CoxRows, study: StudyData, stack: _Stack, fit: CoxFit, practices
             at = np.arange(stack.stop.size)[place]
             values = without_each_cluster(fit, lambda keep: stack.cox(keep, rows.spec.ties), codes, at)[:, 0]
         elif clustered:
-            values = values * np.sqrt(groups / (groups - 1))
-        own = float((sums_by(values[:, None], codes) ** 2).sum())
+            values = values * groups_factor(groups)
         parts.append(RowInfluence(index.astype(np.int64), values))
-        total += own
-        spread += own**2 / (groups - 1) if clustered else 0.0
+        variances.append(float((sums_by(values[:, None], codes) ** 2).sum()))
+        freedom.append(groups - 1.0 if clustered else float("inf"))
+    total = sum(variances)
     if np.isnan(total):
         rows.note(line, "std_error", "without one of the clusters or practices the model has no estimate")
         return
     line.error = float(np.sqrt(total))
-    line.df = total**2 / spread if spread > 0 else float("inf")
+    line.df = satterthwaite(variances, freedom)
     line.influence = tuple(parts)

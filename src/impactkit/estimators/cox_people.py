@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.cox import CoxFit, cox, sums_by
 from impactkit.compute.survival.cox_checks import proportional_hazards
 from impactkit.compute.survival.cox_jackknife import without_each_cluster
@@ -189,7 +190,7 @@ class _Population:
             elif self.spec.by_jackknife(count):
                 values = without_each_cluster(fit, self._cox, self.clusters)
             else:
-                values = values * np.sqrt(count / (count - 1))
+                values = values * groups_factor(count)
         sums = values if self.clusters is None else sums_by(values, self.clusters)
         variance = (sums**2).sum(axis=0)
         factors = np.ones(len(places))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.curves import ProductLimit, product_limit
 from impactkit.compute.survival.influence import robust_error
 from impactkit.compute.survival.limits import ConfType, survival_limits
-from impactkit.compute.survival.ties import places
+from impactkit.compute.survival.ties import later, places, upto
 from impactkit.design import Outcome
 from impactkit.errors import DataError
 from impactkit.results import Curve, time_ticks
@@ -98,7 +99,7 @@ def read_spells(
         problems.append(f"`{duration}` should be 0 or more, and is negative in {negative:,} rows: correct the dates")
     begun = None if entry is None else study.numeric(entry)
     if begun is not None:
-        late = int(np.sum(begun > length))
+        late = int(np.sum(later(begun, length)))
         if late:
             problems.append(
                 f"`{entry}` should not be later than `{duration}`, and is in {late:,} rows: both count from the first "
@@ -125,7 +126,7 @@ def read_spells(
             stop = length - begun
         else:
             start = begun
-            none = known & (begun >= length)
+            none = known & upto(length, begun)
             if (none & included).any():
                 remarks.append(
                     f"{int((none & included).sum()):,} people are observed for no time (`{entry}` equals `{duration}`) "
@@ -133,7 +134,7 @@ def read_spells(
                 )
             known &= ~none
     if since > 0:
-        short = known & (stop < since)
+        short = known & later(since, stop)
         if (short & included).any():
             remarks.append(f"{int((short & included).sum()):,} people end before {since:g} {unit} and are left out")
         known &= ~short
@@ -148,7 +149,7 @@ def cluster_factor(clusters: NDArray[Any] | None) -> tuple[float, float]:
     if clusters is None:
         return 1.0, float("inf")
     many = len(np.unique(clusters))
-    return (float(np.sqrt(many / (many - 1))), many - 1.0) if many > 1 else (float("nan"), float("nan"))
+    return groups_factor(many), many - 1.0 if many > 1 else float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impactkit.compute.survival.ties import tied
+from impactkit.compute.survival.ties import later, tied
 from impactkit.design import NormDesign
 from impactkit.errors import DataError, did_you_mean
 
@@ -90,7 +90,7 @@ def read_exits(spec: CompetingExits, study: StudyData) -> Exits:
     column = spec.entry_of(design)
     entry = np.zeros(study.n) if column is None else study.numeric(column)
     included = study.population("all")
-    early = int((included & (duration < entry)).sum())
+    early = int((included & later(entry, duration)).sum())
     if early:
         problems.append(
             f"`{column}` should not be later than `{spec.duration_of(design)}`, and is for {early:,} of "

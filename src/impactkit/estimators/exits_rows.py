@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.competing import AalenJohansen, aalen_johansen, incidence_limits, reading_times
 from impactkit.compute.survival.gray import gray_test
 from impactkit.design import ComparisonDesign, TrialDesign
@@ -292,7 +293,7 @@ class ExitRows:
         for people, own in sides:
             many = np.unique(clusters[people]).size
             counts.append(many)
-            scaled.append(own * np.sqrt(many / (many - 1)) if many > 1 else own * np.nan)
+            scaled.append(own * groups_factor(many))
         if min(counts) < 2:
             return _Spread(np.nan, np.nan, None, "one cluster carries this number, so its error cannot be estimated")
         distinct = np.unique(clusters[index]).size

@@ -333,21 +333,15 @@ class _Rows:
         spec, study = self.spec, self.study
         code = np.searchsorted(present, self.codes[people])
         start = None if self.spells.start is None else self.spells.start[people]
-        stop = self.spells.stop[people]
-        if spec.since > 0:
-            start = (
-                np.full(stop.size, np.nextafter(spec.since, 0))
-                if start is None
-                else np.maximum(start, np.nextafter(spec.since, 0))
-            )
-        test = log_rank(
-            stop,
+        clusters = None if study.clusters is None else study.clusters[people]
+        test = log_rank(  # nobody here ends before `since`, so no event is earlier
+            self.spells.stop[people],
             self.spells.event[people],
             code,
             start=start,
             strata=None if study.strata is None else study.strata[people],
             weights=None if self.column.weights is None else self.column.weights[people],
-            clusters=None if study.clusters is None else study.clusters[people],
+            clusters=clusters,
             rho=spec.rho,
             groups=len(present),
         )
@@ -356,7 +350,9 @@ class _Rows:
         self.rows.append((key, np.nan, np.nan, np.nan, len(people), None, np.nan))
         self._note(key, "estimate", "a test between groups has no estimate")
         if np.isnan(test.p_value):
-            self._note(key, "p_value", "no two groups are at risk together when an event happens")
+            alone = clusters is not None and len(np.unique(clusters)) < 2
+            why = "one cluster alone" if alone else "no two groups are at risk together when an event happens"
+            self._note(key, "p_value", f"{why}, so there is no test" if alone else why)
 
     def _glance(
         self, population: str, outcome: str, everybody: Any, assigned: Any, known: Any, heavy: Any, member: Any

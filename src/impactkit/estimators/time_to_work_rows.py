@@ -271,7 +271,7 @@ class TimeRows:
         stop, event, start = self.spells.rows(member)
         if self.spec.since:
             start = np.maximum(start, self.spec.since)
-            inside = stop > start
+            inside = later(stop, start)
         else:
             inside = np.ones(stop.size, dtype=bool)
         x = (arm[:, None] == np.arange(1, arms + 1)).astype(np.float64)

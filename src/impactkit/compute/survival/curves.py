@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from impactkit.compute.survival.ties import places, tied, whole
+from impactkit.compute.survival.ties import places, tied, upto, whole
 
 __all__ = ["ProductLimit", "product_limit"]
 
@@ -133,7 +133,7 @@ def product_limit(
     """
     event = np.asarray(event, dtype=bool)
     if since is not None:
-        kept = stop >= since
+        kept = upto(since, stop)
         stop, event = stop[kept], event[kept]
         start = None if start is None else start[kept]
         weights = None if weights is None else weights[kept]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.compute.survival.curves import ProductLimit
-from impactkit.compute.survival.ties import tied, upto, whole
+from impactkit.compute.survival.ties import later, tied, upto, whole
 
 __all__ = [
     "greenwood",
@@ -218,7 +218,7 @@ def _places(
     entering = np.zeros(stop.size, dtype=np.intp)
     if start is not None:
         entering = np.searchsorted(curve.time, start, side="right")
-    early = stop < curve.since
+    early = later(curve.since, stop)
     leaving = np.where(early, 0, leaving)
     entering = np.where(early, 0, entering)
     own: NDArray[np.bool_] = np.asarray(event, dtype=bool) & ~early

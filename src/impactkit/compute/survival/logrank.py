@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.ties import tied, whole
 
 __all__ = ["LogRank", "log_rank"]
@@ -31,7 +32,7 @@ class LogRank:
     variance : ndarray of shape (g, g)
         Of observed − expected.
     statistic, df, p_value : float
-        Chi-square; NaN without two groups that are at risk together at an event.
+        Chi-square; NaN without two groups that are at risk together at an event, and with one cluster only.
     """
 
     observed: Floats
@@ -133,7 +134,7 @@ def log_rank(
             many = int(codes.max(initial=-1)) + 1
             sums = np.zeros((many, size))
             np.add.at(sums, codes, scores)
-            scores = sums * np.sqrt(many / max(many - 1, 1))
+            scores = sums * groups_factor(many)
         variance = scores.T @ scores
     statistic, df = _quadratic(observed - expected, variance)
     p_value = float(chdtrc(df, statistic)) if df else float("nan")

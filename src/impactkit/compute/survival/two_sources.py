@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from impactkit.compute.few_groups import groups_factor
+
 __all__ = ["Groups", "client_groups", "practice_groups", "satterthwaite"]
 
 Floats = NDArray[np.float64]
@@ -37,10 +39,7 @@ class Groups:
 
     def adjusted(self, values: Floats) -> Floats:
         """Multiply influence values by ``sqrt(G / (G - 1))`` of their stratum; NaN in a stratum of one unit."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.sqrt(self.sizes / (self.sizes - 1.0))
-        factor[~np.isfinite(factor)] = np.nan
-        return np.where(values == 0.0, 0.0, values * factor[self.stratum])
+        return np.where(values == 0.0, 0.0, values * groups_factor(self.sizes)[self.stratum])
 
     def variances(self, adjusted: Floats) -> Floats:
         """Give the part of the variance that each stratum carries, shape (s,)."""
@@ -119,7 +118,7 @@ def satterthwaite(variances: Sequence[float] | Floats, df: Sequence[float] | Flo
 
     Notes
     -----
-    ``(Σ V_k)² / Σ V_k² / ν_k``.
+    ``(Σ V_k)² / (Σ V_k² / ν_k)``, ν_k infinite for a variance that is taken as known.
 
     References
     ----------
@@ -130,4 +129,5 @@ def satterthwaite(variances: Sequence[float] | Floats, df: Sequence[float] | Flo
     used = parts > 0
     if not used.any() or not np.isfinite(parts).all() or (freedom[used] <= 0).any():
         return float("nan")
-    return float(parts.sum() ** 2 / np.sum(parts[used] ** 2 / freedom[used]))
+    spread = float(np.sum(parts[used] ** 2 / freedom[used]))
+    return float(parts.sum() ** 2 / spread) if spread > 0 else float("inf")
