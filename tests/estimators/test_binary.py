@@ -293,3 +293,25 @@ def test_small_categories_are_withheld():
     result = fit(before_after(), model, frame=frame)
     texts = [cell.text for line in result.to_table("odds_ratios").rows() for cell in line.cells]
     assert "c" in texts
+
+
+@pytest.mark.parametrize("clusters", [None, "site"])
+def test_people_of_ignored_arms_change_no_linearised_error(clusters) -> None:
+    """They are no sampling units of the comparison, here as in `IntentToTreat`."""
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"id": range(80), "arm": ["a", "b"] * 40, "sex": ["m", "f", "f", "m"] * 20})
+    frame["site"], frame["y"] = np.arange(80) % 8, rng.integers(0, 2, 80)
+    others = frame.iloc[:40].assign(id=lambda f: f["id"] + 1000, arm="other", site=99)
+    declared = ik.TrialDesign(
+        unit="id", arm="arm", treated="a", control="b", ignore_arms=("other",), clusters=clusters,
+        outcomes=(ik.Outcome(name="y", kind="binary"),),
+    )  # fmt: skip
+    analyses = [
+        ik.OddsRatios(name="o", outcome="y", covariates=("sex",), inference=ik.Linearised()),
+        ik.BinaryEffect(name="b", outcome="y", inference=ik.Linearised()),
+    ]
+    alone, beside = (
+        ik.Evaluation(declared, data, analyses).fit(seed=1).tidy() for data in (frame, pd.concat([frame, others]))
+    )
+    columns = ["estimate", "std_error", "df", "p_value"]
+    np.testing.assert_allclose(beside[columns].to_numpy(float), alone[columns].to_numpy(float), rtol=1e-12)

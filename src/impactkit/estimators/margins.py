@@ -11,7 +11,9 @@ from impactkit.analysis import CR2, Inference, Linearised
 from impactkit.compute.clusters import influence_cr2
 from impactkit.compute.leastsquares import Fit, fit, influence_hc
 from impactkit.compute.linearised import influence_linearised
-from impactkit.errors import NotEstimableError
+from impactkit.compute.logistic import chance
+from impactkit.design import ALL
+from impactkit.estimators.regression import refuse_crossing
 from impactkit.results import RowInfluence
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["Spread", "average_part", "spread", "spread_of_model"]
+__all__ = ["Spread", "average_part", "marginal_effect", "spread", "spread_of_model"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +46,53 @@ def average_part(values: NDArray[np.float64], weights: NDArray[np.float64] | Non
     mean = np.average(values, weights=w)
     found: NDArray[np.float64] = w * (values - mean) / w.sum()
     return found
+
+
+def marginal_effect(
+    matrix: NDArray[np.float64],
+    coef: NDArray[np.float64],
+    column: int,
+    *,
+    weights: NDArray[np.float64] | None,
+    siblings: list[int] | None,
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Give the average marginal effect of a column of a logistic model.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, k)
+    coef : ndarray of shape (k,)
+    column : int
+    weights : ndarray of shape (n,) or None
+    siblings : list of int or None
+        The columns of a category's fellows and its own: the effect is then the change from the reference. ``None`` for
+        a number, whose effect is the derivative.
+
+    Returns
+    -------
+    effect : float
+    gradient : ndarray of shape (k,)
+        Its derivative in the coefficients.
+    averaging : ndarray of shape (n,)
+        What each person adds because the effect is averaged over them.
+    """
+    if siblings is None:
+        p = chance(matrix @ coef)
+        slope = p * (1.0 - p)
+        each = slope * coef[column]
+        gradient = np.average(coef[column] * (slope * (1.0 - 2.0 * p))[:, None] * matrix, axis=0, weights=weights)
+        gradient[column] += np.average(slope, weights=weights)
+        return float(np.average(each, weights=weights)), gradient, average_part(each, weights)
+    predicted, gradients = [], []
+    for value in (1.0, 0.0):
+        as_if = matrix.copy()
+        as_if[:, siblings] = 0.0
+        as_if[:, column] = value
+        eta = as_if @ coef
+        predicted.append(chance(eta))
+        gradients.append(np.average(as_if * (chance(eta) * chance(-eta))[:, None], axis=0, weights=weights))
+    each = predicted[0] - predicted[1]
+    return float(np.average(each, weights=weights)), gradients[0] - gradients[1], average_part(each, weights)
 
 
 def spread(
@@ -99,17 +148,25 @@ def spread(
         residual = float(n - regression.rank)
         df = np.full(len(values), residual if residual > 0 else np.nan)
         return _packed(values, index, np.sqrt((values**2).sum(axis=1)), df)
-    _refuse_crossing(study)
+    refuse_crossing(study)
+    included = study.population(ALL)
     # A mean of n values has their n-th part as its influence, so this centres and scales any influence values.
     ones = np.ones((n, 1))
     mean = fit(X=ones, Y=n * values.T)
     linearised = influence_linearised(
-        mean, X=ones, weights=None, rows=[0], member=member, strata=study.strata, clusters=study.clusters
+        mean,
+        X=ones,
+        weights=None,
+        rows=[0],
+        member=member[included],
+        strata=None if study.strata is None else study.strata[included],
+        clusters=None if study.clusters is None else study.clusters[included],
     )
     everybody = linearised.values[0]
     freedom = float(linearised.df + 1 - regression.rank)
-    error = np.sqrt(_squares(everybody, study.clusters))
-    return _packed(everybody, None, error, np.full(len(values), freedom if freedom > 0 else np.nan))
+    error = np.sqrt(_squares(everybody, None if study.clusters is None else study.clusters[included]))
+    people = None if included.all() else np.flatnonzero(included)
+    return _packed(everybody, people, error, np.full(len(values), freedom if freedom > 0 else np.nan))
 
 
 def spread_of_model(
@@ -154,16 +211,3 @@ def _squares(values: NDArray[np.float64], clusters: NDArray[np.int32] | None) ->
     sums = np.stack([np.bincount(clusters[inside], weights=line[inside]) for line in values])
     squares = (sums**2).sum(axis=1)
     return squares
-
-
-def _refuse_crossing(study: StudyData) -> None:
-    """Linearised errors take clusters as sampling units within strata."""
-    if study.strata is None or study.clusters is None:
-        return
-    pairs = np.unique(np.stack([study.clusters, study.strata]), axis=1).shape[1]
-    crossing = pairs - len(np.unique(study.clusters))
-    if crossing:
-        raise NotEstimableError(
-            f"linearised errors take each cluster (`{study.design.clusters}`) within one stratum, and clusters fall in "
-            f"{crossing} strata too many: use CR2(), or name sampling units within strata"
-        )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["Regression", "carries_clusters", "influence_block", "regress"]
+__all__ = ["Regression", "carries_clusters", "influence_block", "refuse_crossing", "regress"]
 
 EXACT = 1e-12
 """Residuals below this share of the outcome's size are rounding: the outcome is fitted exactly."""
@@ -113,7 +113,7 @@ def regress(
         pulled = influence_hc(solution, X=matrix, weights=weights, rows=rows, kind="HC2")
         share = np.where(np.isnan(pulled[:, 0]).any(axis=1), 0.0, 1.0)
     if isinstance(inference, Linearised):
-        _refuse_crossing(study)
+        refuse_crossing(study)
         included = study.population(ALL)
         linearised = influence_linearised(
             solution,
@@ -184,7 +184,7 @@ def _seen_share(
     return share
 
 
-def _refuse_crossing(study: StudyData) -> None:
+def refuse_crossing(study: StudyData) -> None:
     """Linearised errors take clusters as sampling units within strata."""
     if study.strata is None or study.clusters is None:
         return
