@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import impactkit as ik
-from impactkit.errors import RefusalError, SpecError
+from impactkit.errors import AnalysisError, RefusalError, SpecError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 
@@ -184,3 +184,14 @@ def test_nobody_returned() -> None:
         assert result.tidy()["p_value"].isna().all()
         said = result.notes()["reason"]
         assert said.str.contains("nobody has the event|no client returned").any()
+
+
+def test_an_entry_after_the_end_is_an_error_with_its_count() -> None:
+    """On a design that names no times of its own nothing else would catch it: they would count as not eligible."""
+    frame = pd.DataFrame({"id": range(40), "arm": ["a", "b"] * 20, "event": 1, "start": 0.0})
+    frame["stop"] = np.arange(1.0, 41.0)
+    frame.loc[:2, "start"] = 99.0
+    declared = ik.TrialDesign(unit="id", arm="arm", treated="a", control="b")
+    model = ik.CoxRegression(name="c", covariates=("arm",), duration="stop", event="event", entry="start")
+    with pytest.raises(AnalysisError, match="in 3 rows"):
+        ik.Evaluation(declared, frame, [model]).fit(seed=1, strict=True)

@@ -156,6 +156,15 @@ def test_missing_endings_are_counted_as_missing():
     assert result.notes()["reason"].str.startswith("7 people have a time but no known ending").any()
 
 
+def test_who_is_observed_for_no_time_is_not_missing():
+    frame = people().assign(entry=lambda f: np.where(f.index < 3, f["stop"], 0))
+    result = fit(frame, design(), clock="onset")
+    (look,) = result.glance().to_dict("records")
+    assert (look["n_not_eligible"], look["n_missing_outcome"]) == (3, 0)
+    assert look["n_assigned"] == look["n_analysed"] == len(frame) - 3
+    assert result.notes()["reason"].str.contains("3 of .* never at risk").any()
+
+
 def test_nobody_returns():
     result = fit(people().assign(event=0), design(), horizon=10)
     assert np.isnan(row(result, "hazard_ratio")["estimate"])

@@ -10,7 +10,7 @@ from impactkit.compute.few_groups import groups_factor
 from impactkit.compute.survival.cox import CoxFit, cox, sums_by
 from impactkit.compute.survival.cox_checks import proportional_hazards
 from impactkit.compute.survival.cox_jackknife import without_each_cluster
-from impactkit.errors import NotEstimableError
+from impactkit.errors import DataError, NotEstimableError
 from impactkit.estimators.covariate_terms import Term, dummies, read_term
 from impactkit.estimators.cox_rows import (
     NO_PERSON,
@@ -22,6 +22,7 @@ from impactkit.estimators.cox_rows import (
     people_block,
     why_diverging,
 )
+from impactkit.estimators.durations import late_entries
 from impactkit.estimators.rows import effective_n
 from impactkit.results import Estimates, RowInfluence
 
@@ -46,6 +47,10 @@ def by_characteristic(spec: CoxRegression, study: StudyData) -> Estimates:
     terms = [read_term(study, name, asked, f'CoxRegression "{spec.name}"') for name in spec.covariates]
     stop, happened = study.numeric(duration), study.numeric(event)
     start = None if entry is None else study.numeric(entry)
+    if start is not None:
+        late = late_entries(str(entry), start, duration, stop, study.population("all"))
+        if late:
+            raise DataError(late)
     strata, labels = _strata(spec, study)
     for population in spec.chosen_populations(study.design):
         seen = observed_people(rows, study, population, stop=stop, event=happened, entry=start)

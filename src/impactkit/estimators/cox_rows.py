@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from impactkit.compute.survival.ties import later
+from impactkit.estimators.durations import never_at_risk
 from impactkit.results import Estimates, Influence, Note, RowInfluence, RowKey
 
 if TYPE_CHECKING:
@@ -147,7 +149,7 @@ def observed_people(
     seen = known.copy()
     if entry is not None:
         known &= ~np.isnan(entry)
-        seen = known & (np.nan_to_num(entry, nan=np.inf) < stop)
+        seen = known & later(stop, entry)
     weights = None
     member = seen
     if study.design.weights is not None:
@@ -155,11 +157,7 @@ def observed_people(
         member = seen & (np.nan_to_num(weights) > 0)
     never = int((known & ~seen).sum())
     if never:
-        rows.remark(
-            population,
-            f"{never:,} people whose observation ends when it begins (entry equals the end) are never at risk and were "
-            "left out",
-        )
+        rows.remark(population, never_at_risk(never, int(everyone.sum()), "entry equals the end"))
     counts = {
         "n_assigned": everyone.sum(),
         "n_not_eligible": never,

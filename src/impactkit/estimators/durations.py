@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["Clock", "Spells", "cluster_factor", "curve_of", "fit_curve", "read_spells"]
+__all__ = ["Clock", "Spells", "cluster_factor", "curve_of", "fit_curve", "late_entries", "never_at_risk", "read_spells"]
 
 Clock = Literal["entry", "onset"]
 
@@ -33,7 +33,8 @@ class Spells:
     Parameters
     ----------
     study : StudyData
-        The study with the spell as its outcome: missing where a time or the ending is not known.
+        The study with the spell as its outcome: missing where a time or the ending is not known, and not eligible
+        who is observed for no time or ended before the analysis begins.
     outcome : str
         Name of that outcome.
     stop : ndarray of shape (N,)
@@ -89,28 +90,24 @@ def read_spells(
     declared = study.design.outcome(duration) is not None
     length, ended = column.values, study.numeric(event)
     problems = []
-    odd = int(np.sum(~np.isnan(ended) & (ended != 0) & (ended != 1)))
+    included = study.population("all")
+    odd = int(np.sum(included & ~np.isnan(ended) & (ended != 0) & (ended != 1)))
     if odd:
         problems.append(
             f"column `{event}` should be 1 (ended) or 0 (not yet), and is neither in {odd:,} rows: recode it"
         )
-    negative = int(np.sum(length < 0))
+    negative = int(np.sum(included & (length < 0)))
     if negative:
         problems.append(f"`{duration}` should be 0 or more, and is negative in {negative:,} rows: correct the dates")
     begun = None if entry is None else study.numeric(entry)
     if begun is not None:
-        late = int(np.sum(later(begun, length)))
-        if late:
-            problems.append(
-                f"`{entry}` should not be later than `{duration}`, and is in {late:,} rows: both count from the first "
-                "day of absence; correct them"
-            )
-        before = int(np.sum(begun < 0))
+        problems += late_entries(str(entry), begun, duration, length, included)
+        before = int(np.sum(included & (begun < 0)))
         if before:
             problems.append(f"`{entry}` should be 0 or more, and is negative in {before:,} rows: correct the dates")
     if problems:
         raise DataError(problems)
-    included = study.population("all")
+    outside = np.zeros(study.n, dtype=bool)
     known = ~(np.isnan(length) | np.isnan(ended))
     remarks = []
     half = int(np.sum(included & ~np.isnan(length) & np.isnan(ended)))
@@ -129,19 +126,37 @@ def read_spells(
             none = known & upto(length, begun)
             if (none & included).any():
                 remarks.append(
-                    f"{int((none & included).sum()):,} people are observed for no time (`{entry}` equals `{duration}`) "
-                    "and are left out"
+                    never_at_risk(int((none & included).sum()), int(included.sum()), f"`{entry}` equals `{duration}`")
                 )
-            known &= ~none
+            outside |= none
     if since > 0:
-        short = known & later(since, stop)
+        short = known & ~outside & later(since, stop)
         if (short & included).any():
             remarks.append(f"{int((short & included).sum()):,} people end before {since:g} {unit} and are left out")
-        known &= ~short
+        outside |= short
+    known &= ~outside
     stop = np.where(known, stop, np.nan)
     spec = column.spec if declared else Outcome(name=duration, kind="duration", unit=unit)
-    again = study.with_outcome(replace(column, spec=spec, values=stop))
+    again = study.with_outcome(replace(column, spec=spec, values=stop, eligible=column.eligible & ~outside))
     return Spells(again, spec.name, stop, known & (ended == 1.0), start, tuple(remarks))
+
+
+def never_at_risk(count: int, among: int, why: str) -> str:
+    """Say that people are observed for no time; they count as not eligible, not as missing."""
+    return f"{count:,} of {among:,} people with no time under observation ({why}) are never at risk and were left out"
+
+
+def late_entries(
+    entry: str, begun: NDArray[np.float64], duration: str, length: NDArray[np.float64], included: NDArray[np.bool_]
+) -> list[str]:
+    """Say how many come under observation after their time ended, if anybody does; rounding aside."""
+    late = int(np.sum(included & later(begun, length)))
+    if not late:
+        return []
+    return [
+        f"`{entry}` should not be later than `{duration}`, and is in {late:,} rows: both count from the same day; "
+        "correct the dates behind them"
+    ]
 
 
 def cluster_factor(clusters: NDArray[Any] | None) -> tuple[float, float]:

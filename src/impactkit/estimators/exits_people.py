@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impactkit.compute.survival.ties import later, tied
+from impactkit.compute.survival.ties import tied
 from impactkit.design import NormDesign
 from impactkit.errors import DataError, did_you_mean
+from impactkit.estimators.durations import late_entries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,12 +91,7 @@ def read_exits(spec: CompetingExits, study: StudyData) -> Exits:
     column = spec.entry_of(design)
     entry = np.zeros(study.n) if column is None else study.numeric(column)
     included = study.population("all")
-    early = int((included & later(entry, duration)).sum())
-    if early:
-        problems.append(
-            f"`{column}` should not be later than `{spec.duration_of(design)}`, and is for {early:,} of "
-            f"{int(included.sum()):,} people: both count from the first day of absence; correct them"
-        )
+    problems += late_entries(str(column), entry, spec.duration_of(design), duration, included)
     negative = int((included & ((duration < 0) | (entry < 0))).sum())
     if negative:
         problems.append(f"times should be 0 or more; {negative:,} people have a negative one: correct them")

@@ -13,9 +13,11 @@ from impactkit.compute.survival.competing import AalenJohansen, aalen_johansen, 
 from impactkit.compute.survival.gray import gray_test
 from impactkit.design import ComparisonDesign, TrialDesign
 from impactkit.errors import NotEstimableError
+from impactkit.estimators.durations import never_at_risk
 from impactkit.estimators.exits_curves import GroupCurves, group_curves
 from impactkit.estimators.exits_models import fit_models
 from impactkit.estimators.exits_people import read_exits
+from impactkit.estimators.rows import effective_n
 from impactkit.results import Curve, Estimates, Influence, Note, RowInfluence, RowKey
 
 if TYPE_CHECKING:
@@ -347,12 +349,14 @@ class ExitRows:
         for mask, words in (
             (exits.no_times, "without a time of entry or exit"),
             (exits.unknown, "whose ending is not known"),
-            (exits.no_follow_up, "with no time under observation (they left on the day it began, or before `start`)"),
             (~grouped & (exits.group < 0) if spec.by else np.zeros(study.n, dtype=bool), f"with an empty `{spec.by}`"),
         ):
             count = int((inside & mask).sum())
             if count:
                 self._remark(f"{count:,} of {int(inside.sum()):,} people {words} are left out")
+        never = int((inside & exits.no_follow_up).sum())
+        if never:
+            self._remark(never_at_risk(never, int(inside.sum()), "they left on the day it began, or before `start`"))
         clusters = None if study.clusters is None else np.unique(study.clusters[member]).size
         own = None if exits.weights is None else exits.weights[member]
         arms = self.compares
@@ -385,7 +389,7 @@ class ExitRows:
                 "clusters": clusters,
                 "missing_rule": "unknown endings left out; still absent people censored at last contact",
                 "weights": study.design.weights or "none",
-                "effective_n": float(member.sum()) if own is None else _kish(own),
+                "effective_n": effective_n(own, int(member.sum())),
                 "conf_level": spec.conf_level,
                 "design_df": float("inf") if clusters is None else float(clusters - 1),
                 "independence_assumed": False,
@@ -418,7 +422,3 @@ class ExitRows:
             min_cell=columns[4],
             curves=self.curves,
         )
-
-
-def _kish(weights: NDArray[np.float64]) -> float:
-    return float(weights.sum() ** 2 / (weights**2).sum()) if weights.size else 0.0
