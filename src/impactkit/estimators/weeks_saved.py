@@ -132,7 +132,7 @@ class WeeksSaved(Analysis):
     0                   saved       difference       weeks      2.63
     1                expected  restricted_mean       weeks      6.46
     2                observed  restricted_mean       weeks      3.83
-    3  norm's share of variance       proportion  proportion      0.46
+    3  norm's share of variance       proportion       share      0.46
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"clusters", "weights", "populations"})
@@ -304,7 +304,7 @@ def _population_rows(
         PendingRow(key("saved", "difference"), whole.saved, sample, both, whole.episodes),
         PendingRow(key("expected", mean), whole.expected, sample, whole.client_expected, whole.episodes),
         PendingRow(key("observed", mean), whole.observed, sample, whole.client_observed),
-        PendingRow(key("norm's share of variance", "proportion", "proportion"), np.nan, sample, describes=_SHARE),
+        PendingRow(key("norm's share of variance", "proportion", "share"), np.nan, sample, describes=_SHARE),
     ]
 
 

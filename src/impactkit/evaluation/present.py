@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
 from impactkit.evaluation.exhibit_baseline import protect_flows
-from impactkit.evaluation.exhibits import View, exhibits
+from impactkit.evaluation.exhibits import View, exhibits, needed_beside_tables
 from impactkit.evaluation.present_adjusted import adjusted_p_values
 from impactkit.report.disclosure import Disclosed, disclose
 from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from impactkit.evaluation.result import EvaluationResult
     from impactkit.report.style import Style
+
+MOST_REMARKS = 60
+"""More general remarks than this are shown for the first population only."""
 
 __all__ = [
     "Layout",
@@ -256,8 +259,16 @@ def method_notes(result: EvaluationResult) -> tuple[Block, ...]:
         said.append(
             f'{hidden} cells that rest on fewer than 10 people, or would give one away, are withheld and print "c".'
         )
-    general = [str(row.reason) for row in frames.notes.itertuples() if not row.column]
-    said.extend(dict.fromkeys(reason[:1].upper() + reason[1:].rstrip(".") + "." for reason in general))
+    remarks = frames.notes[frames.notes["column"] == ""]
+    brief = remarks[needed_beside_tables(remarks, frames.glance)] if len(remarks) > MOST_REMARKS else remarks
+    said.extend(
+        dict.fromkeys(reason[:1].upper() + reason[1:].rstrip(".") + "." for reason in brief["reason"].astype(str))
+    )
+    if len(brief) < len(remarks):
+        said.append(
+            f"{len(remarks) - len(brief):,} further remarks, on other populations and on cells of norms, are in "
+            "notes.csv."
+        )
     return (Bullets(tuple(said)),)
 
 

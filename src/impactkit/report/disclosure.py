@@ -9,6 +9,7 @@ withheld, and its difference is rounded to what a table prints.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +35,10 @@ _COSTS = {"n_assigned": 100.0, "n_analysed": 1000.0, "n_treated": 11.0, "n_contr
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
 _PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
+_CATEGORY = re.compile(r"(.+)\[(.*)\]")
+
 Place = tuple[str, str, str]
+Risk = tuple[str, str, str]
 Variable = tuple[str, ...]
 
 
@@ -139,14 +143,17 @@ def disclose(
         originals.setdefault((str(look["analysis"]), "*", str(look["population"])), look)
     risky = _risky_outcomes(rows, people, threshold)
     telling = norm_counts_to_hide([row for row in rows if _place(row) not in published], threshold)
-    for row, behind in zip(rows, people, strict=True):
+    beside, sizes = _beside_small(rows, people, threshold), _sizes_beside_small(rows, threshold)
+    for place, (row, behind) in enumerate(zip(rows, people, strict=True)):
         if _place(row) in published:
             continue
         shared = originals.get((str(row["analysis"]), "*", str(row["population"])), {})
         _protect_count(row, originals.get(_place(row), shared), hidden, first, threshold, tally)
         if (str(row["analysis"]), str(row["outcome"]), str(row["term"])) in telling:
             _withhold(row, ("n",), "tidy", tally)
-        _protect_values(row, behind, risky, threshold, tally)
+        if (*_place(row), *_split(str(row["term"]))) in sizes:
+            _withhold(row, ("n",), "tidy", tally)
+        _protect_values(row, behind, risky, threshold, tally, beside=place in beside)
     return Disclosed(
         tidy=_frame(rows, tidy),
         glance=_frame(looks, glance),
@@ -214,16 +221,70 @@ def _hidden_counts(
     return hide(equations, first, cost, known=zero), first
 
 
-def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[tuple[str, str]]:
-    """Give yes/no outcomes, by population, with fewer people than the threshold behind any row."""
+def _split(term: str) -> tuple[str, str]:
+    """Part a term such as ``"sex[woman]"`` into characteristic and category; other terms have no category."""
+    found = _CATEGORY.fullmatch(term)
+    return (found[1], found[2]) if found else (term, "")
+
+
+def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[Risk]:
+    """Give yes/no outcomes, by population, with fewer people than the threshold behind any row.
+
+    Categories of one characteristic are a risk to one another, and not to those of another characteristic.
+    """
     binary = {
         row["outcome"] for row in rows if row["unit"] == "proportion" or row["measure"] in ("risk_ratio", "odds_ratio")
     }
     return {
-        (row["outcome"], row["population"])
-        for row, behind in zip(rows, people, strict=True)
-        if row["outcome"] in binary and behind < threshold
+        _risk(row) for row, behind in zip(rows, people, strict=True) if row["outcome"] in binary and behind < threshold
     }
+
+
+def _sizes_beside_small(rows: list[dict[str, Any]], threshold: int) -> set[tuple[str, ...]]:
+    """Give the categories whose size must go with the only small size of their characteristic."""
+    groups: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in rows:
+        characteristic, category = _split(str(row["term"]))
+        if category and not is_missing(row["n"]) and not isinstance(row["n"], str):
+            groups.setdefault((*_place(row), characteristic), {})[category] = float(row["n"])
+    gone = set()
+    for group, found in groups.items():
+        small = [name for name, size in found.items() if size < threshold]
+        others = {name: size for name, size in found.items() if size >= threshold}
+        if len(small) == 1 and others:
+            gone.add((*group, min(others, key=lambda name: others[name])))
+    return gone
+
+
+def _risk(row: dict[str, Any]) -> Risk:
+    characteristic, category = _split(str(row["term"]))
+    return (str(row["outcome"]), str(row["population"]), characteristic if category else "")
+
+
+def _at_risk(row: dict[str, Any], risky: set[Risk]) -> bool:
+    """Whether an unrounded number of this row could give a small count of a yes/no outcome away."""
+    outcome, population, _ = _risk(row)
+    return bool({(outcome, population, ""), (outcome, population, _split(str(row["term"]))[0])} & risky)
+
+
+def _beside_small(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[int]:
+    """Give, by place, the category that must go with the only small one of its characteristic: the next smallest.
+
+    The total of a characteristic is known, so one withheld share would follow from the others.
+    """
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        characteristic, category = _split(str(row["term"]))
+        if category and not is_effect(str(row["measure"])) and not is_test(str(row["measure"])):
+            group = (*_place(row), characteristic, str(row["measure"]))
+            groups.setdefault(group, []).append(place)
+    gone = set()
+    for places in groups.values():
+        small = [place for place in places if people[place] < threshold]
+        others = [place for place in places if people[place] >= threshold]
+        if len(small) == 1 and others:
+            gone.add(min(others, key=lambda place: people[place]))
+    return gone
 
 
 def _protect_count(
@@ -248,13 +309,18 @@ def _protect_count(
 def _protect_values(
     row: dict[str, Any],
     behind: float,
-    risky: set[tuple[str, str]],
+    risky: set[Risk],
     threshold: int,
     tally: Counter[tuple[str, str, str]],
+    *,
+    beside: bool,
 ) -> None:
     measure = str(row["measure"])
     level = not is_effect(measure) and not is_test(measure)
-    at_risk = (row["outcome"], row["population"]) in risky
+    at_risk = _at_risk(row, risky)
+    category = bool(_split(str(row["term"]))[1])
+    if level and category:
+        at_risk = beside and at_risk  # its own count, or the one that a small one beside it would be given back by
     if level and (behind < threshold or at_risk):
         _withhold(row, (*_VALUES, "df"), "tidy", tally, small=behind < threshold)
     elif at_risk and (measure == "difference" or is_test(measure)):

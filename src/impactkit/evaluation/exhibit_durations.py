@@ -1,0 +1,69 @@
+"""How long absence lasts: survival curves, how absence ended, and hazard ratios."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from impactkit.evaluation.exhibits import Drawing, Exhibit, View, curve_drawings, drawing, evidence_of, keyed
+from impactkit.report.figures_incidence import incidence, incidence_alt_text
+from impactkit.report.tables_cox import hazard_ratios_table
+from impactkit.report.tables_incidence import incidence_table
+
+if TYPE_CHECKING:
+    from impactkit.report.table import Table
+
+__all__ = ["EXHIBITS"]
+
+
+class _Curves(Exhibit):
+    kinds = ("time_to_work", "survival_curves")
+    title = "Time to return"
+    figure_names = ("survival",)
+    takes_effects = False  # a trial's differences stand with its other effects
+    takes_descriptions = False
+
+    def tables(self, view: View) -> list[Table]:
+        return []
+
+    def drawings(self, view: View) -> list[Drawing]:
+        return curve_drawings(view, self.kinds, "survival", "Still absent, with pointwise limits and numbers at risk.")
+
+
+class _Exits(Exhibit):
+    kinds = ("competing_exits",)
+    title = "How absence ended"
+    table_names = ("incidence",)
+    figure_names = ("incidence",)
+    takes_effects = False
+    takes_descriptions = False  # its tests stay with the other tests
+
+    def tables(self, view: View) -> list[Table]:
+        made = []
+        for name, key in keyed(view.names(*self.kinds), "incidence").items():
+            own = view.keeping([name])
+            made.append(incidence_table(own.tidy, own.glance, own.notes, view.style, labels=view.labels, key=key))
+        return made
+
+    def drawings(self, view: View) -> list[Drawing]:
+        drawn = []
+        for name, stem in keyed(view.names(*self.kinds), "incidence").items():
+            curves, own = view.curves(name), view.keeping([name])
+            make = drawing(incidence, curves, own.glance, view.style, labels=view.labels)
+            alt = incidence_alt_text(curves, view.style, labels=view.labels)
+            drawn.append(Drawing(stem, make, alt, "Everybody is in one of the areas at any time.", evidence_of(own)))
+        return drawn
+
+
+class _Hazards(Exhibit):
+    kinds = ("cox_regression",)
+    title = "Hazard ratios"
+    table_names = ("hazard_ratios",)
+
+    def tables(self, view: View) -> list[Table]:
+        if not view.names(*self.kinds):
+            return []
+        own = view.of(*self.kinds)
+        return [hazard_ratios_table(own.tidy, own.glance, own.notes, view.style, labels=view.labels)]
+
+
+EXHIBITS = (_Curves(), _Exits(), _Hazards())
