@@ -8,6 +8,7 @@ from impactkit.evaluation.exhibits import Drawing, Exhibit, View, curve_drawings
 from impactkit.report.figures_incidence import incidence, incidence_alt_text
 from impactkit.report.tables_cox import hazard_ratios_table
 from impactkit.report.tables_incidence import incidence_table
+from impactkit.report.tables_survival import SURVIVAL_MEASURES, survival_table
 
 if TYPE_CHECKING:
     from impactkit.report.table import Table
@@ -18,12 +19,18 @@ __all__ = ["EXHIBITS"]
 class _Curves(Exhibit):
     kinds = ("time_to_work", "survival_curves")
     title = "Time to return"
+    table_names = ("survival",)
     figure_names = ("survival",)
     takes_effects = False  # a trial's differences stand with its other effects
     takes_descriptions = False
+    own_measures = SURVIVAL_MEASURES
 
     def tables(self, view: View) -> list[Table]:
-        return []
+        made = []
+        for name, key in keyed(view.names("survival_curves"), "survival").items():
+            own = view.keeping([name])
+            made.append(survival_table(own.tidy, own.glance, own.notes, view.style, labels=view.labels, key=key))
+        return made
 
     def drawings(self, view: View) -> list[Drawing]:
         return curve_drawings(view, self.kinds, "survival", "Still absent, with pointwise limits and numbers at risk.")
@@ -36,6 +43,7 @@ class _Exits(Exhibit):
     figure_names = ("incidence",)
     takes_effects = False
     takes_descriptions = False  # its tests stay with the other tests
+    own_measures = ("cumulative_incidence", "one_minus_survival", "time_lost")
 
     def tables(self, view: View) -> list[Table]:
         made = []
@@ -60,10 +68,11 @@ class _Hazards(Exhibit):
     table_names = ("hazard_ratios",)
 
     def tables(self, view: View) -> list[Table]:
-        if not view.names(*self.kinds):
-            return []
-        own = view.of(*self.kinds)
-        return [hazard_ratios_table(own.tidy, own.glance, own.notes, view.style, labels=view.labels)]
+        made = []
+        for name, key in keyed(view.names(*self.kinds), "hazard-ratios").items():
+            own = view.keeping([name])
+            made.append(hazard_ratios_table(own.tidy, own.glance, own.notes, view.style, labels=view.labels, key=key))
+        return made
 
 
 EXHIBITS = (_Curves(), _Exits(), _Hazards())

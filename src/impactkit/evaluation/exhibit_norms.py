@@ -39,7 +39,14 @@ class _Norms(Exhibit):
     def tables(self, view: View) -> list[Table]:
         made = []
         for name, key in keyed(view.names(*self.kinds), "norms").items():
-            own, populations = view.keeping([name]), view.populations(name)
+            own, seen = view.keeping([name]), set[str]()
+            notes = own.notes[(own.notes["term"] == "") | (own.notes["column"] != "")]  # those on cells are in the file
+            populations = []
+            for population in view.populations(name):
+                cells = set(own.tidy.loc[own.tidy["population"] == population, "term"])
+                if not cells <= seen:  # a population that only repeats cells has no table of its own
+                    populations.append(population)
+                seen |= cells
             for place, population in enumerate(populations, start=1):
                 one = key if len(populations) == 1 else f"{key}-population-{place}"
                 words = view.labels.population(population)
@@ -49,7 +56,7 @@ class _Norms(Exhibit):
                 made.append(
                     norms_table(
                         own.tidy,
-                        own.notes,
+                        notes,
                         view.style,
                         population=population,
                         quantiles=True,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from impactkit.evaluation.exhibits import Drawing, Exhibit, View, curve_drawings, drawing, evidence_of, keyed
+from impactkit.report.document import Headline
 from impactkit.report.figures_weeks_saved import (
     weeks_saved_alt_text,
     weeks_saved_forest,
     weeks_saved_tornado,
     weeks_saved_tornado_alt_text,
 )
+from impactkit.report.style import get_style
 from impactkit.report.tables_weeks_saved import observed_expected_table, weeks_saved_grid_table, weeks_saved_table
 
 if TYPE_CHECKING:
@@ -30,6 +32,19 @@ class _WeeksSaved(Exhibit):
         if not view.names(*self.kinds):
             return []
         return [weeks_saved_table(own.tidy, own.glance, own.notes, view.style, labels=view.labels)]
+
+    def headlines(self, view: View) -> list[Headline]:
+        found, style = [], get_style(view.style)
+        for name in view.names(*self.kinds):
+            own = view.keeping([name])
+            row = own.tidy[own.tidy["term"] == "saved"].iloc[0]  # of the first population
+            if _is_number(row["estimate"]):
+                unit, where = str(row["unit"]), view.labels.population(str(row["population"]))
+                limits = style.interval(row["conf_low"], row["conf_high"], unit)
+                detail = f"95% interval {limits}" if own.glance["conf_level"].iloc[0] == 0.95 else f"interval {limits}"
+                label = f"{unit.capitalize()} saved per client ({where}), against the norm"
+                found.append(Headline(label, style.number(row["estimate"], unit), detail))
+        return found
 
     def drawings(self, view: View) -> list[Drawing]:
         if not view.names(*self.kinds):

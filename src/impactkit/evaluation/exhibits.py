@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impactkit.errors import SpecError
-from impactkit.report.document import Block, Picture, Section
+from impactkit.report.document import Block, Headline, Picture, Section
 from impactkit.report.figures import figure_bytes
 
 if TYPE_CHECKING:
@@ -147,14 +147,14 @@ def keyed(names: Sequence[str], stem: str) -> dict[str, str]:
 
 
 def needed_beside_tables(notes: pd.DataFrame, glance: pd.DataFrame) -> pd.Series:
-    """Mark the reasons of missing numbers, and remarks on everybody or on the first population of an analysis.
+    """Mark what belongs to a row, and remarks on everybody or on the first population of an analysis.
 
-    What was done in every further population, and in every cell of a norm, is in ``notes()`` and its file.
+    What was done in every further population is in ``notes()`` and its file.
     """
     first = glance.drop_duplicates("analysis").set_index("analysis")["population"]
     everybody = (notes["population"] == "") | (notes["population"] == notes["analysis"].map(first))
-    whole: pd.Series = (notes["column"] != "") | (everybody & (notes["term"] == ""))
-    return whole
+    needed: pd.Series = (notes["column"] != "") | (notes["term"] != "") | everybody
+    return needed
 
 
 def evidence_of(frames: Disclosed) -> str:
@@ -200,6 +200,8 @@ class Exhibit(ABC):
     """Whether its effects leave the tables of impacts, unless there are no others."""
     takes_descriptions: ClassVar[bool] = True
     """Whether its other rows leave the table of descriptions and tests."""
+    own_measures: ClassVar[tuple[str, ...]] = ()
+    """Measures of its analyses that leave that table though others stay."""
     takes_people: ClassVar[bool] = False
     """Whether its rows of glance leave the table of people."""
 
@@ -235,6 +237,10 @@ class Exhibit(ABC):
         classes = [analysis_class(kind).__name__ for kind in self.kinds]
         return f"an analysis of kind {' or '.join(classes)}"
 
+    def headlines(self, view: View) -> list[Headline]:
+        """Give the results a reader should leave with, in large type."""
+        return []
+
     def blocks(self, view: View) -> list[Block]:
         """Give what its section holds."""
         return [*self.tables(view), *(one.picture() for one in self.drawings(view))]
@@ -243,6 +249,13 @@ class Exhibit(ABC):
         """Give its sections of a report."""
         blocks = self.blocks(view)
         return [Section(self.title, tuple(blocks))] if blocks else []
+
+    def undescribed(self, frame: pd.DataFrame, glance: pd.DataFrame) -> pd.DataFrame:
+        """Give rows without those that its tables show."""
+        if self.takes_descriptions:
+            return self.without(frame, glance)
+        own = set(glance.loc[glance["kind"].isin(self.kinds), "analysis"])
+        return frame[~(frame["analysis"].isin(own) & frame["measure"].isin(self.own_measures))]
 
     def without(self, frame: pd.DataFrame, glance: pd.DataFrame) -> pd.DataFrame:
         """Give rows without those of its analyses."""

@@ -13,7 +13,7 @@ from impactkit.evaluation.exhibit_baseline import protect_flows
 from impactkit.evaluation.exhibits import View, exhibits, needed_beside_tables
 from impactkit.evaluation.present_adjusted import adjusted_p_values
 from impactkit.report.disclosure import Disclosed, disclose
-from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
+from impactkit.report.document import Block, Bullets, Document, Headlines, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
 from impactkit.report.frames import is_effect, is_test
 from impactkit.report.html import report_html
@@ -156,8 +156,7 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
         return [*impacts, *special]
     rest = frames.tidy
     for exhibit in exhibits():
-        if exhibit.takes_descriptions:
-            rest = exhibit.without(rest, frames.glance)
+        rest = exhibit.undescribed(rest, frames.glance)
     if special and rest.empty:
         return special
     return [*special, tidy_table(rest if special else frames.tidy, frames.notes, style, labels=labels)]
@@ -215,8 +214,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     sections += [one for exhibit in exhibits() if not exhibit.before_effects for one in exhibit.sections(view)]
     other, people = frames.tidy, frames.glance
     for exhibit in exhibits():
-        if exhibit.takes_descriptions:
-            other = exhibit.without(other, frames.glance)
+        other = exhibit.undescribed(other, frames.glance)
         if exhibit.takes_people:
             people = exhibit.without(people, frames.glance)
     other = other[~other["measure"].map(is_effect).astype(bool)]
@@ -337,9 +335,15 @@ def report_document(result: EvaluationResult, style: str | Style) -> Document:
         subtitle=evidence,
         sections=result_sections(result, style),
         method_notes=method_notes(result),
-        summary=(Paragraph(_opening(result)),),
+        summary=(*_headlines(result, style), Paragraph(_opening(result))),
         manifest=manifest_items(result),
     )
+
+
+def _headlines(result: EvaluationResult, style: str | Style) -> tuple[Block, ...]:
+    view = view_of(result, style)
+    found = tuple(one for exhibit in exhibits() for one in exhibit.headlines(view))
+    return (Headlines(found),) if found else ()
 
 
 def _opening(result: EvaluationResult) -> str:

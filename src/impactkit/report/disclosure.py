@@ -35,7 +35,7 @@ _COSTS = {"n_assigned": 100.0, "n_analysed": 1000.0, "n_treated": 11.0, "n_contr
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
 _PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
-_CATEGORY = re.compile(r"(.+)\[(.*)\]")
+_CATEGORY = re.compile(r"(?P<of>.+)\[(?P<one>.*)\]|(?P<group>.*: )?(?P<exit>.+) by (?P<time>[0-9.]+)")
 
 Place = tuple[str, str, str]
 Risk = tuple[str, str, str]
@@ -222,9 +222,13 @@ def _hidden_counts(
 
 
 def _split(term: str) -> tuple[str, str]:
-    """Part a term such as ``"sex[woman]"`` into characteristic and category; other terms have no category."""
+    """Part a term such as ``"sex[woman]"`` or ``"job loss by 26"`` into what is shared out and the share."""
     found = _CATEGORY.fullmatch(term)
-    return (found[1], found[2]) if found else (term, "")
+    if found is None:
+        return term, ""
+    if found["of"] is not None:
+        return found["of"], found["one"]
+    return f"{found['group'] or ''}by {found['time']}", found["exit"]
 
 
 def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[Risk]:

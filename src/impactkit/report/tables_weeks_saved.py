@@ -255,6 +255,7 @@ def _saved_line(label: str, part: dict[str, Record], reasons: Reasons, style: St
 
 def _number(row: Record, reasons: Reasons, style: Style, *, effect: bool = False) -> Cell:
     value, unit, measure = row["estimate"], row["unit"], str(row["measure"])
+    unit = "proportion" if unit == "share" else unit  # of a variance, not of people
     with_unit = measure == "proportion"
     text = style.number(value, unit, measure, with_unit=with_unit)
     if measure == "count" and not is_missing(value) and value != "c" and float(value) == int(value):
