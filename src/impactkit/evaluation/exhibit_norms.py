@@ -71,18 +71,21 @@ class _Norms(Exhibit):
 class _Published(Exhibit):
     kinds = ("norm_comparison",)
     title = "The published comparison with the norm"
-    table_names = ("norm_comparison",)
+    table_names = (
+        "norm_returns",
+        "norm_total",
+        "norm_partial",
+        "norm_return_shares",
+        "norm_shares",
+        "norm_models",
+        "bias_ledger",
+    )
 
     def tables(self, view: View) -> list[Table]:
         if not view.names(*self.kinds):
             return []
         own = view.of(*self.kinds)
         return list(norm_comparison_tables(own.tidy, own.glance, own.notes, view.style, labels=view.labels))
-
-    def named_table(self, view: View, name: str) -> Table:
-        """Give the first of its tables; the others are in the report."""
-        tables = self.tables(view)
-        return tables[0] if tables else super().named_table(view, name)
 
     def blocks(self, view: View) -> list[Block]:
         tables = self.tables(view)
