@@ -1,4 +1,4 @@
-"""Every analysis of clients against a norm in one plan, on synthetic fit notes and clients: Python, plan file, report."""
+"""Every analysis of clients against a norm in one plan, on synthetic people: Python, plan file and report."""
 
 from __future__ import annotations
 
