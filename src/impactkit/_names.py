@@ -23,6 +23,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "subgroups": ("impactkit.estimators.subgroups", "Subgroups"),
     "money_outcome": ("impactkit.estimators.money_outcome", "MoneyOutcome"),
     "fit_note_norms": ("impactkit.estimators.norms", "FitNoteNorms"),
+    "parametric_duration": ("impactkit.estimators.parametric_duration", "ParametricDuration"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

@@ -65,6 +65,8 @@ def people(n: int = 192, seed: int = 20) -> pd.DataFrame:
             "enrolled": np.where(treated, np.arange(n) % 4 > 0, np.arange(n) % 9 == 0).astype(int),
             "twice": rng.integers(1, 3, n),
             "earned": np.where(rng.random(n) < 0.3, 0.0, rng.lognormal(9 + 0.2 * treated, 0.6, n).round()),
+            "stopped": (rng.random(n) < 0.8).astype(int),
+            "joined": np.minimum(np.abs(weeks), rng.integers(0, 4, n)),
         }
     )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.multiplicity import Multiplicity
     from impactkit.estimators.norms import FitNoteNorms
     from impactkit.estimators.odds_ratios import OddsRatios
+    from impactkit.estimators.parametric_duration import ParametricDuration
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
     from impactkit.estimators.subgroups import Subgroups
@@ -38,6 +39,7 @@ __all__ = [
     "MoneyOutcome",
     "Multiplicity",
     "OddsRatios",
+    "ParametricDuration",
     "Power",
     "StandardisedEffect",
     "Subgroups",
@@ -58,6 +60,7 @@ _HOMES = {
     "MoneyOutcome": "money_outcome",
     "Multiplicity": "multiplicity",
     "OddsRatios": "odds_ratios",
+    "ParametricDuration": "parametric_duration",
     "Power": "power",
     "StandardisedEffect": "standardised",
     "Subgroups": "subgroups",

@@ -227,7 +227,12 @@ class ParametricFit:
         jacobian[moved, moved] = -1.0 / slope
         jacobian[moved, 1] = self.theta[moved] / slope**2
         values[1], jacobian[1, 1] = -np.log(slope), -1.0 / slope
-        names = ("location", "log_scale", *(f"x{place}" for place in range(p)), *(("Q",) if self.model.has_shape else ()))
+        names = (
+            "location",
+            "log_scale",
+            *(f"x{place}" for place in range(p)),
+            *(("Q",) if self.model.has_shape else ()),
+        )
         return names, values, jacobian
 
 
@@ -278,13 +283,11 @@ def fit_parametric(model: Model, times: Times) -> ParametricFit:
 
     Examples
     --------
-    Exponential times have a closed form, events over time at risk:
-
     >>> import numpy as np
     >>> times = Times.right_censored(np.array([1.0, 2.0, 4.0, 5.0]), np.array([True, True, True, False]))
     >>> fit = fit_parametric(Model("weibull", "extreme"), times)
     >>> fit.converged, [round(float(value), 4) for value in fit.natural()[1]]
-    (True, [1.4163, -0.5216])
+    (True, [1.3581, -0.417])
     """
     problem = _Problem(model, times)
     if model.name == "royston_parmar":

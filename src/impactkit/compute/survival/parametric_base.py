@@ -1,8 +1,8 @@
 """Standard distributions of log time: survivor functions, densities and their derivatives, accurate in both tails.
 
-A model of time says ``S(t) = G(z)`` with ``z`` rising in log t. With G of the smallest extreme value it is Weibull (or a
-spline on the hazard scale), with the normal log-normal, with the logistic a spline on the odds scale, and with Prentice's
-log-gamma generalised gamma, whose shape Q may be positive, zero (normal) or negative.
+A model of time says ``S(t) = G(z)`` with ``z`` rising in log t. With G of the smallest extreme value it is Weibull (or
+a spline on the hazard scale), with the normal log-normal, with the logistic a spline on the odds scale, and with
+Prentice's log-gamma generalised gamma, whose shape Q may be positive, zero (normal) or negative.
 """
 
 from __future__ import annotations
@@ -149,7 +149,10 @@ def quantile(base: Base, survival: float, shape: float = 0.0) -> float:
 
         return float(
             brentq(
-                lambda z: float(_log_gamma_survivor(np.array([z]), shape)[0]) - np.log(survival), -38.0, 38.0, xtol=1e-14
+                lambda z: float(_log_gamma_survivor(np.array([z]), shape)[0]) - np.log(survival),
+                -38.0,
+                38.0,
+                xtol=1e-14,
             )
         )
     a = shape**-2
@@ -174,9 +177,7 @@ def _log_gamma_survivor(z: Floats, shape: float) -> Floats:
         return found
     eta = shape * z * np.sqrt(2.0 * _exponential_parts(shape * z)[0])
     zeta = eta / shape
-    series = sum(
-        shape ** (2 * power) * np.polynomial.polynomial.polyval(eta, row) for power, row in enumerate(_TEMME)
-    )
+    series = sum(shape ** (2 * power) * np.polynomial.polynomial.polyval(eta, row) for power, row in enumerate(_TEMME))
     extra = np.exp(-0.5 * zeta**2 - _HALF_LOG_2PI) * shape * series
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.where(zeta < 0, np.log1p(-(ndtr(zeta) - extra)), log_ndtr(-zeta) + np.log1p(extra / ndtr(-zeta)))
