@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -180,5 +181,5 @@ def draw_group(study: StudyData, people: People, population: str, complete: NDAr
     if treated_labels(study):
         counts |= {"n_treated": int((arm > 0).sum()), "n_control": int((arm == 0).sum())}
     if index.size:
-        weights = weights * (index.size / weights.sum())
+        weights = weights * (index.size / math.fsum(weights))
     return Group(population, index, weights, arm, counts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,7 +132,7 @@ class ParametricRows:
         if left_out:
             self._say(group, f"left out because constant here or implied by other columns: {', '.join(left_out)}")
         for name, column in kept:
-            columns.append(column - np.average(column, weights=group.weights))
+            columns.append(column - math.fsum(column * group.weights) / math.fsum(group.weights))
             names.append(name)
         matrix = np.column_stack(columns) if columns else np.zeros((index.size, 0))
         people = self.people
@@ -255,7 +257,7 @@ class _Part:
             self.carried = fit.influence
             self.patterns, self.place = np.unique(times.covariates[:, len(self.arms) :], axis=0, return_inverse=True)
             self.place = self.place.ravel()
-            self.mass = np.bincount(self.place, weights=times.weights)
+            self.mass = np.asarray(np.bincount(self.place, weights=times.weights), dtype=np.float64)
 
     def averaged(self, arm: int) -> Averaged:
         """Give the model averaged over everybody's covariates, all in one arm."""
@@ -265,7 +267,7 @@ class _Part:
             head[:, arm - 1] = 1.0
         return Averaged(self.fit, np.hstack([head, self.patterns]), self.mass, self.spec.since)
 
-    def values(self, gradient: Floats, each: Floats | None = None, mean: float = 0.0) -> Floats:
+    def values(self, gradient: Floats, each: Floats | None = None, mean: Floats = 0.0) -> Floats:
         """Give the influence values of a function of the parameters, and of the average over covariates."""
         found = self.carried @ gradient
         if each is not None and each.shape[0] > 1:
@@ -296,8 +298,8 @@ class _Part:
             ratio = "hazard_ratio" if self.spec.scale == "hazard" else "odds_ratio"
         for arm, label in enumerate(self.arms, 1):
             term = f"{self.label}: {label}"
-            found.append(self._row(term, ratio, "ratio", lambda arm=arm: self._coefficient(arm)))
-            found.append(self._row(term, "difference", self.unit, lambda arm=arm: self._difference(arm)))
+            found.append(self._row(term, ratio, "ratio", partial(self._coefficient, arm)))
+            found.append(self._row(term, "difference", self.unit, partial(self._difference, arm)))
         return found
 
     def described(self) -> list[Any]:
@@ -313,17 +315,17 @@ class _Part:
                 found.append(
                     self._row(
                         f"{self.label}: {named}", "parameter", "coefficient",
-                        lambda place=place: (float(values[place]), self.values(jacobian[place])),
+                        partial(self._parameter, float(values[place]), jacobian[place]),
                     )
                 )  # fmt: skip
         until = self.spec.extrapolate_to
         for arm, label in enumerate((self.parent.control, *self.arms)):
             term = f"{self.label}: {label}" if self.arms else self.label
-            found.append(self._row(term, "restricted_mean", self.unit, lambda arm=arm: self._mean(arm)))
+            found.append(self._row(term, "restricted_mean", self.unit, partial(self._mean, arm)))
             if until is not None:
                 far = f"{term} to {until:g} {self.unit}"
-                found.append(self._row(far, "extrapolated_mean", self.unit, lambda arm=arm: self._far(arm)))
-                found.append(self._row(far, "extrapolated_share", "proportion", lambda arm=arm: self._share(arm)))
+                found.append(self._row(far, "extrapolated_mean", self.unit, partial(self._far, arm)))
+                found.append(self._row(far, "extrapolated_share", "proportion", partial(self._share, arm)))
                 if self.fit is not None:
                     self._label_extrapolation(found[-2], found[-1])
         return found
@@ -337,7 +339,9 @@ class _Part:
                 f"an extrapolation: nobody was followed beyond {last:g} {self.unit}, and {share[1]:.0%} of this mean "
                 "is what the model alone says of the time after; the interval holds the model to be true"
             )
-        self.parent.remarks.append(Note(*mean[0][:4], "", said))
+        self.parent.remarks.append(
+            self.spec.note(said, outcome=mean[0].outcome, population=mean[0].population, term=mean[0].term)
+        )
 
     def _row(self, term: str, measure: str, unit: str, make: Callable[[], tuple[float, Floats]]) -> Any:
         key = RowKey(self.spec.name, self.parent.people.outcome, self.group.population, term, measure, unit)
@@ -373,6 +377,9 @@ class _Part:
     def _last(self) -> float:
         assert self.times is not None
         return self.times.last
+
+    def _parameter(self, value: float, gradient: Floats) -> tuple[float, Floats]:
+        return value, self.values(gradient)
 
     def _coefficient(self, arm: int) -> tuple[float, Floats]:
         assert self.fit is not None

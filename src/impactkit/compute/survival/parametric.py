@@ -82,6 +82,12 @@ class Times:
         """Give times of which each is exact or censored."""
         return cls.of(stop, np.where(event, stop, np.inf), entry=entry, weights=weights, covariates=covariates)
 
+    def take(self, order: NDArray[np.int64]) -> Times:
+        """Give some people, in an order."""
+        return Times(
+            self.lower[order], self.upper[order], self.entry[order], self.weights[order], self.covariates[order]
+        )
+
     @property
     def exact(self) -> Bools:
         """Who has an exact time."""
@@ -272,8 +278,8 @@ def fit_parametric(model: Model, times: Times) -> ParametricFit:
     -----
     The log likelihood of a person is ``w [log f(t)]``, ``w [log S(l)]`` or ``w [log(S(l) − S(u))]``, less
     ``w log S(entry)``. Newton steps use the exact Hessian (halved until the likelihood rises). Weibull and log-normal
-    start from a line through the Kaplan-Meier estimate; the spline starts at Weibull and generalised gamma at the better
-    of Weibull (Q = 1) and log-normal (Q = 0), both of which it contains, so neither can end below them.
+    start from a line through the Kaplan-Meier estimate; the spline starts at Weibull, and generalised gamma at Weibull
+    (Q = 1) and at log-normal (Q = 0), which they contain, so neither can end below them.
 
     References
     ----------
@@ -289,15 +295,24 @@ def fit_parametric(model: Model, times: Times) -> ParametricFit:
     >>> fit.converged, [round(float(value), 4) for value in fit.natural()[1]]
     (True, [1.3581, -0.417])
     """
+    # in an order of their own, so that the order of people changes nothing, not even by rounding
+    order = np.lexsort((times.weights, *times.covariates.T, times.entry, times.upper, times.lower))
+    fit = _fit(model, times.take(order))
+    scores = np.empty_like(fit.scores)
+    scores[order] = fit.scores
+    return replace(fit, scores=scores, monotone=_falls(fit, times))
+
+
+def _fit(model: Model, times: Times) -> ParametricFit:
     problem = _Problem(model, times)
     if model.name == "royston_parmar":
-        basic = fit_parametric(Model("weibull" if model.base == "extreme" else "lognormal", model.base), times)
+        basic = _fit(Model("weibull" if model.base == "extreme" else "lognormal", model.base), times)
         start = np.concatenate([basic.theta[:2], np.zeros(model.terms - 2), basic.theta[2:]])
         fit = _newton(problem, start)
     elif model.has_shape:
         starts = [
-            np.append(fit_parametric(Model(name, _BASES[name]), times).theta, shape)
-            for name, shape in (("weibull", 1.0), ("lognormal", 0.0))
+            np.append(_fit(simple, times).theta, shape)
+            for simple, shape in ((Model("weibull", "extreme"), 1.0), (Model("lognormal", "normal"), 0.0))
         ]
         fits = [_newton(problem, start) for start in starts]
         fit = max(fits, key=lambda found: (found.converged, found.log_likelihood))
@@ -306,7 +321,7 @@ def fit_parametric(model: Model, times: Times) -> ParametricFit:
             fit = best
     else:
         fit = _newton(problem, _first_guess(model, times))
-    return replace(fit, monotone=_falls(fit, times))
+    return fit
 
 
 class _Problem:
@@ -416,7 +431,8 @@ def _newton(problem: _Problem, start: Floats) -> ParametricFit:
     theta = start.copy()
     value, scores, hessian = problem.at(theta)
     decrement, steps, definite = np.inf, 0, False
-    for steps in range(1, _MOST_STEPS + 1):
+    while steps < _MOST_STEPS:
+        steps += 1
         gradient = scores.sum(axis=0)
         move, definite = _direction(-hessian, gradient)
         decrement = float(gradient @ move)
@@ -461,11 +477,12 @@ def _first_guess(model: Model, times: Times) -> Floats:
     curve = product_limit(stop[seen], happened[seen], start=times.entry[seen], weights=times.weights[seen])
     inside = (curve.survival > 1e-6) & (curve.survival < 1.0 - 1e-6)
     log_time, alive = np.log(curve.time[inside]), curve.survival[inside]
-    z = {
-        "extreme": lambda: np.log(-np.log(alive)),
-        "normal": lambda: -ndtri(alive),
-        "logistic": lambda: np.log1p(-alive) - np.log(alive),
-    }[model.base]()
+    if model.base == "extreme":
+        z = np.log(-np.log(alive))
+    elif model.base == "normal":
+        z = -ndtri(alive)
+    else:
+        z = np.log1p(-alive) - np.log(alive)
     events = np.log(stop[happened & (stop > 0)])
     centre = float(np.average(events)) if events.size else 0.0
     slope = 1.0

@@ -178,9 +178,11 @@ def _log_gamma_survivor(z: Floats, shape: float) -> Floats:
     eta = shape * z * np.sqrt(2.0 * _exponential_parts(shape * z)[0])
     zeta = eta / shape
     series = sum(shape ** (2 * power) * np.polynomial.polynomial.polyval(eta, row) for power, row in enumerate(_TEMME))
-    extra = np.exp(-0.5 * zeta**2 - _HALF_LOG_2PI) * shape * series
+    log_right = log_ndtr(-zeta)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(zeta < 0, np.log1p(-(ndtr(zeta) - extra)), log_ndtr(-zeta) + np.log1p(extra / ndtr(-zeta)))
+        extra = np.exp(-0.5 * zeta**2 - _HALF_LOG_2PI) * shape * series
+        ratio = np.exp(-0.5 * zeta**2 - _HALF_LOG_2PI - log_right) * shape * series
+        found = np.where(zeta < 0, np.log1p(-(ndtr(zeta) - extra)), log_right + np.log1p(ratio))
     return found
 
 

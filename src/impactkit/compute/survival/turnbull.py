@@ -107,9 +107,11 @@ def turnbull(
     start = np.zeros(lower.size) if entry is None else entry
     weight = np.ones(lower.size) if weights is None else weights
     left, right = _support(lower, upper, start)
+    if not left.size:
+        return TurnbullCurve(left, right, left.copy(), left.copy(), 0.0, 0.0, True, True, 0)
     place = _places(lower, upper, start, left, right)
     patterns, which = np.unique(np.column_stack(place), axis=0, return_inverse=True)
-    counts = np.bincount(which.ravel(), weights=weight)
+    counts = np.asarray(np.bincount(which.ravel(), weights=weight), dtype=np.float64)
     begin, first, last = (patterns[:, column] for column in range(3))
     solver = _Concave(begin, first, last, counts, left.size)
     hazard, value, gap, steps, unique = solver.solve()
@@ -252,12 +254,12 @@ class _Concave:
             hazard, value = attempt, found
         slope, odds = self.gradient(hazard)
         gap = self._gap(hazard, slope)
-        held = np.flatnonzero((hazard > 1e-10) & (np.cumsum(hazard) < -np.log(_NOBODY)))
+        inside = np.flatnonzero((hazard > 1e-10) & (np.cumsum(hazard) < -np.log(_NOBODY)))
         unique = True
-        if held.size:
-            curve = self.hessian(odds)[np.ix_(held, held)]
+        if inside.size:
+            curve = self.hessian(odds)[np.ix_(inside, inside)]
             scale = 1.0 / np.sqrt(np.maximum(np.diagonal(curve), 1e-300))
-            unique = bool(np.linalg.matrix_rank(curve * np.outer(scale, scale), tol=1e-9) == held.size)
+            unique = bool(np.linalg.matrix_rank(curve * np.outer(scale, scale), tol=1e-9) == inside.size)
         return hazard, self.value(hazard), gap, steps, unique
 
     def _gap(self, hazard: Floats, slope: Floats) -> float:
