@@ -171,6 +171,8 @@ class ParametricRows:
                 f"nobody was under observation before {first:g} {unit}: up to there the curves of the models are what "
                 f"the models alone say; `since={first:g}` begins where there are data",
             )
+        if spec.extrapolate_to is not None:
+            self._say(group, f"the longest follow-up is {times.last:g} {unit}; of later times there are no data")
         unseen = group.counts["n_missing_outcome"]
         if unseen:
             self._say(group, f"{unseen:,} people have no known time or were never under observation; left out")

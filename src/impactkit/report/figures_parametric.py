@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["parametric_alt_text", "parametric_figure"]
 
 _INK, _QUIET, _LINE, _SHADE = "#0B0C0C", "#505A5F", "#B1B4B6", "#F3F2F1"
-_WIDTH, _TALL, _ROW = 7.2, 3.4, 0.22
+_WIDTH, _TALL, _ROW, _LEFT = 7.2, 3.4, 0.22, 0.8
 _FREE = ("Kaplan-Meier", "Turnbull")
 FEWEST = 10
 """Where fewer people than this are at risk, the estimate without a model is not drawn."""
@@ -91,7 +91,7 @@ def parametric_figure(
         heading += f", {place}" if not title and about[1] != "all" else ""
         heading += f" · {about[2]}" if not title and about[2] else ""
         figure.text(0.08 / _WIDTH, 1 - 0.16 / height, heading, fontsize=11.5, fontweight="bold", color=_INK, va="top")
-        axes = figure.add_axes((0.62 / _WIDTH, below / height, (_WIDTH - 0.9) / _WIDTH, _TALL / height))
+        axes = figure.add_axes((_LEFT / _WIDTH, below / height, (_WIDTH - _LEFT - 0.28) / _WIDTH, _TALL / height))
         _draw(axes, lines, last, unit)
         models = [line for line in lines if not line.free]
         for row, line in enumerate(lines):
@@ -99,13 +99,16 @@ def parametric_figure(
             colour = _INK if line.free else COLOURS[models.index(line) % len(COLOURS)][0]
             figure.add_artist(
                 Line2D(
-                    [0.62 / _WIDTH, 1.07 / _WIDTH], [level, level], color=colour, linewidth=1.2 if line.free else 1.8
+                    [_LEFT / _WIDTH, (_LEFT + 0.45) / _WIDTH],
+                    [level, level],
+                    color=colour,
+                    linewidth=1.2 if line.free else 1.8,
                 )
             )
-            figure.text(1.2 / _WIDTH, level, line.term.split(": ")[0], color=_INK, va="center")
+            figure.text((_LEFT + 0.58) / _WIDTH, level, line.term.split(": ")[0], color=_INK, va="center")
         for row, note in enumerate(notes):
             level = (below - 0.6 - _ROW * len(lines) - 0.17 * row) / height
-            figure.text(0.62 / _WIDTH, level, note, color=_QUIET, fontsize=8.0, va="center")
+            figure.text(_LEFT / _WIDTH, level, note, color=_QUIET, fontsize=8.0, va="center")
     return figure
 
 
@@ -175,6 +178,8 @@ def _notes(lines: list[_Line], last: float, unit: str) -> list[str]:
         )
     if any(line.stopped for line in lines):
         said.append(f"The black step line is drawn where {FEWEST} people or more are at risk.")
+    if any(line.term.startswith("Turnbull") for line in lines):
+        said.append("Turnbull's estimate slopes where the data do not say when it falls.")
     return [part for note in said for part in textwrap.wrap(note, 105)]
 
 
@@ -192,7 +197,10 @@ def _draw(axes: Axes, lines: list[_Line], last: float, unit: str) -> None:
     models = [line for line in lines if not line.free]
     for line in lines:
         if line.free:
-            axes.step(line.time, line.level, where="post", color=_INK, linewidth=1.2, zorder=3)
+            if line.term.startswith("Turnbull"):  # slopes where the data do not say where it falls
+                axes.plot(line.time, line.level, color=_INK, linewidth=1.2, zorder=3)
+            else:
+                axes.step(line.time, line.level, where="post", color=_INK, linewidth=1.2, zorder=3)
             continue
         colour = COLOURS[models.index(line) % len(COLOURS)][0]
         axes.plot(line.time, line.level, color=colour, linewidth=1.8, zorder=2)

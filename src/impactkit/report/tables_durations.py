@@ -19,12 +19,12 @@ __all__ = ["durations_table"]
 
 _HEADS = {
     "count": "Parameters",
-    "log_likelihood": "Log likelihood",
+    "log_likelihood": "Log lik.",
     "aic": "AIC",
-    "more": "AIC above the lowest",
+    "more": "Above lowest",
     "restricted_mean": "Restricted mean",
     "extrapolated_mean": "Extrapolated mean",
-    "extrapolated_share": "Share extrapolated",
+    "extrapolated_share": "Share of it",
 }
 
 
@@ -76,19 +76,18 @@ def durations_table(
         lines = [line for model in models for line in _lines(model, models[0], own, columns, chosen, reasons)]
         head = f"{words.population(place[2])} · {words.outcome(place[1])}" if several else ""
         groups.append(RowGroup(head, tuple(lines)))
-    notes_said = [
-        "AIC judges the fit where there are data. Beyond follow-up the models speak alone, and intervals hold each to "
-        "be true."
-        if far
-        else "AIC judges the fit where there are data, not beyond."
-    ]
-    notes_said += list(reasons.general({str(row["analysis"]) for row in fits}, fits))
     unit = next((str(row["unit"]) for row in rows if row["measure"] == "restricted_mean"), "")
-    heads = {name: f"{text} ({unit})" if name.endswith("_mean") and unit else text for name, text in _HEADS.items()}
+    notes_said = [f"Means are in {unit}. AIC judges the fit where there are data, not beyond."]
+    if far:
+        notes_said.append(
+            "Extrapolated mean: beyond follow-up each model speaks alone; the last column says for how much of it. "
+            "Its interval holds the model to be true."
+        )
+    notes_said += list(reasons.general({str(row["analysis"]) for row in fits}, rows))
     return Table(
         key=key,
         title=title,
-        columns=tuple(Column(name, heads[name]) for name in columns),
+        columns=tuple(Column(name, _HEADS[name]) for name in columns),
         groups=tuple(groups),
         stub="Model",
         notes=tuple(dict.fromkeys(notes_said)),
@@ -152,7 +151,7 @@ def _cell(name: str, own: dict[str, dict[str, Any]], best: dict[str, Any], style
         text = decimal_text(float(value), 0, scale=100) + "%"
     else:
         text = decimal_text(float(value), 1, thousands=style.thousands, minus=style.minus)
-    return number_cell(value, text, style, reasons.about(row, ("estimate",), whole_row=name == "extrapolated_mean"))
+    return number_cell(value, text, style, reasons.about(row, ("estimate",)))
 
 
 def _number(value: object) -> float:
