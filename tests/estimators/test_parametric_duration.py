@@ -11,7 +11,7 @@ import pytest
 import impactkit as ik
 from impactkit.compute.survival.parametric import Times, fit_parametric, model_of
 from impactkit.compute.survival.parametric_quantities import Averaged
-from impactkit.errors import DataError, SpecError
+from impactkit.errors import AnalysisError, SpecError
 from impactkit.report.figures_parametric import parametric_alt_text, parametric_figure
 from impactkit.report.tables_durations import durations_table
 
@@ -116,7 +116,7 @@ def test_bad_intervals_are_one_error_with_counts() -> None:
     frame["low"], frame["high"] = frame["off"], frame["off"] + 2.0
     frame.loc[:2, "high"] = 0.1
     frame.loc[3:4, "low"] = np.nan
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(AnalysisError) as caught:
         rows(DESIGN, frame, lower="low", upper="high")
     assert "is for 3 of" in str(caught.value)
     assert "is empty for 2 of" in str(caught.value)
@@ -125,7 +125,7 @@ def test_bad_intervals_are_one_error_with_counts() -> None:
 def test_a_return_at_time_zero_is_an_error() -> None:
     frame = clients()
     frame.loc[:1, ["seen", "off", "back"]] = [0.0, 0.0, 1]
-    with pytest.raises(DataError, match="does not for 2 of"):
+    with pytest.raises(AnalysisError, match="does not for 2 of"):
         rows(DESIGN, frame)
 
 
