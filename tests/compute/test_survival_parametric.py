@@ -166,6 +166,20 @@ def test_gradients_of_what_the_model_says(name: ModelName, since: float) -> None
     np.testing.assert_allclose(analytic, numeric, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [-0.8, 0.0, 0.4, 1.6])
+def test_means_over_many_rows_are_those_of_each(shape: float) -> None:
+    import dataclasses
+
+    _, times = times_of("late|gg|right")
+    fit = fit_parametric(model_of("generalised_gamma", times), times)
+    fit = dataclasses.replace(fit, theta=np.append(fit.theta[:-1], shape))
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    many = Averaged(fit, rows, np.ones(300), 1.0).restricted_mean(26.0)
+    each = [Averaged(fit, row[None], np.ones(1), 1.0).restricted_mean(26.0) for row in rows]
+    np.testing.assert_allclose(many.each, [one.value for one in each], rtol=1e-8)
+    np.testing.assert_allclose(many.gradient, np.mean([one.gradient for one in each], axis=0), rtol=1e-6, atol=1e-9)
+
+
 def test_agrees_with_lifelines_where_it_is_right() -> None:
     lifelines = pytest.importorskip("lifelines", reason="group: test")
     stop, event, entry = DATA["stop"], DATA["event"], DATA["entry"]

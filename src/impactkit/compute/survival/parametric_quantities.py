@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.compute.survival.parametric import ParametricFit
-from impactkit.compute.survival.parametric_base import density, tail
+from impactkit.compute.survival.parametric_base import Tail, density, tail
 
 __all__ = ["Averaged", "Quantity"]
 
@@ -17,6 +17,9 @@ _POINTS = 12
 _PANELS = 24
 _RATIO = 2.5
 _CHUNK = 40_000
+_MANY = 20_000
+_MESH = 0.01
+_GONE = -60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +161,7 @@ class Averaged:
         terms = fit.model.terms
         z = (level @ fit.linear[:terms])[None, :] + (covariates @ fit.linear[terms:])[:, None]
         with np.errstate(all="ignore"):
-            end = tail(fit.model.base, z.ravel(), fit.shape)
+            end = _tail(fit, z.ravel())
             ratio = np.exp(density(fit.model.base, z.ravel(), fit.shape).log - end.log).reshape(m, t)
         gradient = np.empty((m, t, fit.k))
         gradient[..., :terms] = -ratio[..., None] * level[None]
@@ -166,3 +169,24 @@ class Averaged:
         if fit.model.has_shape:
             gradient[..., -1] = end.q.reshape(m, t)
         return end.log.reshape(m, t), gradient
+
+
+def _tail(fit: ParametricFit, z: Floats) -> Tail:
+    """Give the tail; with a shape and many points by cubic splines through a fine mesh, good to about 1e-9."""
+    if not fit.model.has_shape or z.size < _MANY:
+        return tail(fit.model.base, z, fit.shape)
+    from scipy.interpolate import CubicSpline
+
+    mesh = np.arange(float(z.min()) - _MESH, float(z.max()) + 2 * _MESH, _MESH)
+    if mesh.size > z.size:
+        return tail(fit.model.base, z, fit.shape)
+    with np.errstate(all="ignore"):
+        fine = tail(fit.model.base, mesh, fit.shape)
+    kept = (fine.log > _GONE) & np.isfinite(fine.q)
+    if int(kept.sum()) < 4 or not kept[: int(kept.sum())].all():
+        return tail(fit.model.base, z, fit.shape)
+    inside = z <= mesh[kept][-1]
+    log, slope = np.full(z.size, -np.inf), np.zeros(z.size)
+    log[inside] = CubicSpline(mesh[kept], fine.log[kept])(z[inside])
+    slope[inside] = CubicSpline(mesh[kept], fine.q[kept])(z[inside])
+    return Tail(np.minimum(log, 0.0), slope, np.zeros(z.size))
