@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from impactkit.evaluation.exhibits import Drawing, Exhibit, View, curve_drawings, drawing, evidence_of, keyed
 from impactkit.report.figures_incidence import incidence, incidence_alt_text
+from impactkit.report.figures_parametric import parametric_alt_text, parametric_figure
 from impactkit.report.tables_cox import hazard_ratios_table
+from impactkit.report.tables_durations import durations_table
 from impactkit.report.tables_incidence import incidence_table
 from impactkit.report.tables_survival import SURVIVAL_MEASURES, survival_table
 
@@ -75,4 +77,31 @@ class _Hazards(Exhibit):
         return made
 
 
-EXHIBITS = (_Curves(), _Exits(), _Hazards())
+class _Models(Exhibit):
+    kinds = ("parametric_duration",)
+    title = "Models of the time to return"
+    table_names = ("durations",)
+    figure_names = ("models",)
+    takes_effects = False  # a trial's time ratios stand with its other effects
+
+    def tables(self, view: View) -> list[Table]:
+        made = []
+        for name, key in keyed(view.names(*self.kinds), "durations").items():
+            own = view.keeping([name])
+            made.append(durations_table(own.tidy, own.notes, view.style, labels=view.labels, key=key))
+        return made
+
+    def drawings(self, view: View) -> list[Drawing]:
+        drawn = []
+        for name, stem in keyed(view.names(*self.kinds), "models").items():
+            curves = view.curves(name)
+            populations = list(dict.fromkeys(curves["population"]))
+            for place, population in enumerate(populations, start=1):
+                make = drawing(parametric_figure, curves, labels=view.labels, population=population)
+                alt = parametric_alt_text(curves, labels=view.labels, population=population)
+                one = stem if len(populations) == 1 else f"{stem}-population-{place}"
+                drawn.append(Drawing(one, make, alt, "Dashed and shaded: beyond what anybody was watched for."))
+        return drawn
+
+
+EXHIBITS = (_Curves(), _Exits(), _Hazards(), _Models())
