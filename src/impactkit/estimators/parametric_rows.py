@@ -172,7 +172,7 @@ class ParametricRows:
                 f"the models alone say; `since={first:g}` begins where there are data",
             )
         if spec.extrapolate_to is not None:
-            self._say(group, f"the longest follow-up is {times.last:g} {unit}; of later times there are no data")
+            self._say(group, f"the longest follow-up is {times.last:.1f} {unit}; of later times there are no data")
         unseen = group.counts["n_missing_outcome"]
         if unseen:
             self._say(group, f"{unseen:,} people have no known time or were never under observation; left out")
@@ -338,7 +338,7 @@ class _Part:
             said = f"follow-up reaches {last:g} {self.unit}, so nothing of this mean is extrapolated"
         else:
             said = (
-                f"an extrapolation: nobody was followed beyond {last:g} {self.unit}, and {share[1]:.0%} of this mean "
+                f"an extrapolation: nobody was followed beyond {last:.1f} {self.unit}, and {share[1]:.0%} of this mean "
                 "is what the model alone says of the time after; the interval holds the model to be true"
             )
         self.parent.remarks.append(

@@ -174,7 +174,7 @@ def _notes(lines: list[_Line], last: float, unit: str) -> list[str]:
     said = []
     if any(line.far_time.size for line in lines):
         said.append(
-            f"Dashed, on grey: extrapolated. Nobody was followed beyond {last:g} {unit}; each model speaks alone."
+            f"Dashed, on grey: extrapolated. Nobody was followed beyond {last:.1f} {unit}; each model speaks alone."
         )
     if any(line.stopped for line in lines):
         said.append(f"The black step line is drawn where {FEWEST} people or more are at risk.")
