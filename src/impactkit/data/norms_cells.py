@@ -185,8 +185,8 @@ class Cell:
             gap = simple - median
             size = f", {abs(gap):.1f} {'shorter' if gap < 0 else 'longer'}" if abs(gap) >= 0.05 else ""
             said.append(
-                f"{_some(still)} episodes were still open and {_some(late)} ran when observation began; taken as ended "
-                f"and seen from the start their median would be {simple:.1f}{size}"
+                f"{_some(still)} episodes were still open and {_some(late)} were running when observation began; taken "
+                f"as ended and seen from the start their median would be {simple:.1f}{size}"
             )
         before = np.concatenate([[1.0], self.curve.survival[:-1]])[: self.curve.time.size]
         thin = self.curve.time[(self.curve.at_risk < 5) & (before > 0.5)]

@@ -20,6 +20,9 @@ __all__ = ["FEW", "SLACK", "beyond_horizon", "norm_reach", "observed_reach", "th
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
 
+MOST_NAMED = 6
+"""Cells named in one sentence."""
+
 SLACK = 1e-7
 """Times that are longer by less than this are not longer: they were rounded before they were subtracted."""
 
@@ -98,6 +101,13 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
                     f"({at:,}) ended, though others were seen to run longer, so that it expects none of "
                     f"{hit:,} clients to be absent after that; join cells or look at the delayed entries"
                 )
+    never = [label for least, label in fewest if np.isinf(least)]
+    if never:
+        said.append(
+            f"in {len(never):,} of {len(fewest):,} norm cells no control episode ended at a time that counts, so that "
+            f"the norm expects nobody to return within the horizon and shows no error: {', '.join(never[:MOST_NAMED])}"
+            + (f" and {len(never) - MOST_NAMED:,} more" if len(never) > MOST_NAMED else "")
+        )
     thin = [entry for entry in fewest if entry[0] < FEW]
     if thin:
         least, label = min(thin)

@@ -129,7 +129,7 @@ class ObservedExpected(Analysis):
                 problems += error.problems
                 continue
             samples[population] = sample
-        lacking = missing_norms(samples.values(), norms)
+        lacking = missing_norms(samples.values(), norms, study)
         problems += lacking
         for population, sample in samples.items() if not lacking else ():
             if self.restrict == "follow_up":
