@@ -50,11 +50,13 @@ def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSam
     return sample.only(
         kept,
         f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
-        f"the horizon: weeks saved is that of the other {int(kept.sum()):,}",
+        "the horizon: weeks saved is that of the others",
     )
 
 
-def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms: Norms, population: str) -> list[str]:
+def beyond_horizon(
+    horizon: float, study: StudyData, sample: ClientSample, norms: Norms, population: str, *, restricted: bool = False
+) -> list[str]:
     """Say that the horizon is beyond what can be told, the largest that is not, and who stands in the way."""
     unit = time_unit(study)
     reach, own = norm_reach(sample, norms), observed_reach(sample)
@@ -75,7 +77,7 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
     if own < horizon - SLACK:
         said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
     cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
-    if short.any():
+    if short.any() and not restricted:
         cure += ', or leave out clients the norm does not cover with `restrict="clients"`'
     cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
     return [
@@ -110,10 +112,10 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
         )
     thin = [entry for entry in fewest if entry[0] < FEW]
     if thin:
-        least, label = min(thin)
+        label = min(thin)[1]
         said.append(
             f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
-            f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few"
+            f"time that counts (fewest in {label}): those norms rest on few"
         )
     watching = int(((sample.since >= horizon - SLACK) & (sample.watched > 0)).sum())
     back = int(sample.back.sum())

@@ -234,7 +234,9 @@ def saved_rows(
     for population, sample in samples.items() if not lacking else ():
         if spec.restrict == "clients":
             samples[population] = within_norm(sample, norms, spec.horizon)
-        problems += beyond_horizon(spec.horizon, study, samples[population], norms, population)
+        problems += beyond_horizon(
+            spec.horizon, study, samples[population], norms, population, restricted=spec.restrict == "clients"
+        )
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
     rows: list[PendingRow] = []
