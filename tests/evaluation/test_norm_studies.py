@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 import impactkit as ik
-from impactkit.data import build_episodes
+from impactkit.data import build_episodes, norms_from_episodes
 from impactkit.errors import AnalysisError, DataError
 
 CELLS = ("area", "diagnosis")
@@ -512,3 +513,41 @@ def test_a_patient_number_in_two_practices_is_two_people_unless_asked_otherwise(
     assert both.audit["patient numbers in several practices"] > 800
     one = build_episodes(twice, ik.FitNoteEpisodes(window=("2011-09-01", "2012-12-31"), patient_scope="everywhere"))
     assert len(both) == 2 * len(one)
+
+
+def test_restricting_is_not_advised_to_those_who_did() -> None:
+    people = clients().assign(entry=2000.0, absent=2100.0)
+    with pytest.raises(AnalysisError, match='restrict="clients"'):
+        fit(SAVED, people, controls())
+    with pytest.raises(AnalysisError) as caught:
+        fit(SAVED.replace(restrict="clients"), people, controls())
+    assert "restrict=" not in str(caught.value)
+
+
+def test_norms_of_a_table_do_not_fill_late_entries_in() -> None:
+    episodes = pd.DataFrame({"weeks": [2.0, 4, 6, 8], "ended": 1, "late": [0.0, np.nan, 1, 0]})
+    made = norms_from_episodes(episodes, by=(), duration="weeks", late_entry="late", shrink_below=0)
+    assert "1 of 4 control episodes" in " ".join(made.notes)
+    with pytest.raises(DataError, match="`late` should not be longer than `weeks`, and is in 1 rows"):
+        norms_from_episodes(episodes.assign(late=[0.0, 5, 0, 0]), by=(), duration="weeks", late_entry="late")
+
+
+# --- nothing about a few people leaves the house ------------------------------------------------------------------
+
+
+def test_what_is_written_counts_no_handful_of_people(tmp_path: Path) -> None:
+    people = clients().astype({"returned": float})
+    people.loc[people.index[:3], "returned"] = np.nan
+    people.loc[people.index[5:7], "entry"] = np.nan
+    people.loc[people.index[8:12], "absent"] = people.loc[people.index[8:12], "entry"]
+    people.loc[people.index[8:12], "returned"] = 1.0
+    episodes = changed(controls(), "days", np.nan, 7)
+    analyses = [SAVED, ik.ObservedExpected(name="returns", restrict="follow_up"), *ANALYSES[2:]]
+    analyses.append(ik.SurvivalCurves(name="curves"))
+    result = ik.Evaluation(design(), {"people": people, "episodes": episodes}, analyses).fit(seed=1, strict=True)
+    small = re.compile(r"(?<![\w,.])(?<!than )[1-9] (of [\d,]+ )?(clients|people|control episodes|episodes|patients)")
+    assert small.search(reasons(result))
+    result.write(tmp_path)
+    for path in [tmp_path / "notes.csv", *tmp_path.rglob("*.html"), *tmp_path.rglob("*.txt")]:
+        assert not small.search(path.read_text(encoding="utf-8")), path.name
+    assert "fewer than 10 clients have no known outcome" in (tmp_path / "notes.csv").read_text(encoding="utf-8")
