@@ -526,10 +526,36 @@ def test_restricting_is_not_advised_to_those_who_did() -> None:
 
 def test_norms_of_a_table_do_not_fill_late_entries_in() -> None:
     episodes = pd.DataFrame({"weeks": [2.0, 4, 6, 8], "ended": 1, "late": [0.0, np.nan, 1, 0]})
-    made = norms_from_episodes(episodes, by=(), duration="weeks", late_entry="late", shrink_below=0)
+    made = norms_from_episodes(episodes, by=(), reading="complete", duration="weeks", late_entry="late", shrink_below=0)
     assert "1 of 4 control episodes" in " ".join(made.notes)
     with pytest.raises(DataError, match="`late` should not be longer than `weeks`, and is in 1 rows"):
-        norms_from_episodes(episodes.assign(late=[0.0, 5, 0, 0]), by=(), duration="weeks", late_entry="late")
+        norms_from_episodes(
+            episodes.assign(late=[0.0, 5, 0, 0]), by=(), reading="complete", duration="weeks", late_entry="late"
+        )
+
+
+def test_a_risk_set_that_collapses_early_is_said_with_the_time() -> None:
+    people = clients().assign(entry=np.where(np.arange(120) % 3, 80.0, 20.0))
+    people["absent"] = people["entry"] + 1 + np.arange(120) % 70
+    late = controls().query("days > 75").assign(running=75.0)
+    first = pd.DataFrame({"area": ["north", "north", "south", "south"], "diagnosis": ["anxiety", "back"] * 2})
+    first = pd.concat([first] * 2, ignore_index=True).assign(
+        episode=np.arange(8) + 5000,
+        practice=[0, 0, 6, 6, 1, 1, 7, 7],
+        days=[76.0] * 4 + [41.0] * 4,
+        running=0.0,
+        ended=1,
+    )
+    late.loc[late["days"] <= 78, "days"] = 79
+    late["running"] = 77.0
+    found = design(
+        controls=ik.ControlEpisodes(duration="days", practice="practice", late_entry="running"), norm_by=("area",)
+    )
+    data = {"people": people, "episodes": pd.concat([late, first])}
+    norms = ik.Evaluation(found, data, [ik.FitNoteNorms(name="norms")]).fit(seed=1, strict=True)
+    assert "at 76.0 every episode then observed ends" in reasons(norms)
+    saved = ik.Evaluation(found, data, [SAVED]).fit(seed=1, strict=True)
+    assert "the norm of area=north collapses early: at 76 every episode still at risk ended" in reasons(saved)
 
 
 # --- nothing about a few people leaves the house ------------------------------------------------------------------

@@ -97,10 +97,9 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
         for time in norm.collapse[norm.collapse < norm.last].tolist():
             hit = int(((equal_times(entry) < time) & (end >= time)).sum())
             if hit:
-                at = int(norm.at_risk[np.searchsorted(norm.time, time)])
                 said.append(
                     f"the norm of {norms.label(cell)} collapses early: at {number(time)} every episode still at risk "
-                    f"({at:,}) ended, though others were seen to run longer, so that it expects none of "
+                    "ended, though others were seen to run longer, so that it expects none of "
                     f"{hit:,} clients to be absent after that; join cells or look at the delayed entries"
                 )
     never = [label for least, label in fewest if np.isinf(least)]
