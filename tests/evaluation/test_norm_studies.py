@@ -298,6 +298,21 @@ def test_weeks_and_days_differ_by_seven() -> None:
         np.testing.assert_allclose(days[column], weeks[column], rtol=1e-7, atol=1e-8, err_msg=column)
 
 
+@pytest.mark.parametrize("back", [0, 1])
+def test_a_trial_in_which_nothing_varies_has_no_limits(back: int) -> None:
+    """Everybody censored, or everybody back on the same day: no error, and no interval of no width."""
+    people = pd.DataFrame(
+        {"id": range(40), "arm": ["help", "usual"] * 20, "weeks": 20.0 if not back else 5.0, "back": back}
+    )
+    trial = ik.TrialDesign(unit="id", arm="arm", treated="help", control="usual")
+    time = ik.TimeToWork(name="time", duration="weeks", event="back", horizon=13)
+    result = ik.Evaluation(trial, people, [time]).fit(seed=1, strict=True)
+    found = row(result, measure="difference")
+    assert found["estimate"] == 0.0
+    assert found[["std_error", "conf_low", "conf_high", "p_value"]].isna().all()
+    assert "times do not vary here" in reasons(result)
+
+
 # --- what cannot be told ------------------------------------------------------------------------------------------
 
 
@@ -321,6 +336,20 @@ def test_the_named_horizon_runs_and_a_longer_one_does_not(unit: str, limit: str)
     assert np.isfinite(row(result, term="saved")["estimate"])
     with pytest.raises(AnalysisError, match="beyond what the data can tell"):
         fit(ik.WeeksSaved(name="saved", horizon=named + 0.011), people, episodes, time_unit=unit)
+
+
+def test_the_named_limit_of_counting_returns_runs_and_a_longer_one_does_not() -> None:
+    people, episodes = clients(), controls()
+    people, episodes = people[people["entry"] < 60], episodes[episodes["days"] < 100]
+    with pytest.raises(AnalysisError) as caught:
+        fit(ik.ObservedExpected(name="returns"), people, episodes)
+    named = float(re.search(r"`until=([\d.]+)`", str(caught.value)).group(1))  # type: ignore[union-attr]
+    assert named > 20
+    assert np.isfinite(
+        row(fit(ik.ObservedExpected(name="returns", until=named), people, episodes), term="expected")["estimate"]
+    )
+    with pytest.raises(AnalysisError, match="watched at elapsed times at which control episodes are"):
+        fit(ik.ObservedExpected(name="returns", until=named + 0.011), people, episodes)
 
 
 def test_job_loss_is_censored_and_said() -> None:
