@@ -32,6 +32,11 @@ _LOST = ("n_missing_outcome", "n_missing_covariates", "n_not_eligible", "n_zero_
 _COUNTS = ("n_assigned", "n_analysed", "n_treated", "n_control", *_LOST)
 #: What hiding costs: first those lost, then an arm, then everyone assigned, and the number analysed last.
 _COSTS = {"n_assigned": 100.0, "n_analysed": 1000.0, "n_treated": 11.0, "n_control": 10.0}
+#: A count of people, or of episodes of theirs, in a sentence of ``notes()``.
+_COUNTED = re.compile(
+    r"(?<![\w,.–−-])(?<!than )(?<!most )(?<!least )(?P<count>[1-9]\d?)(?: of (?:the )?[\d,]+)? "
+    r"(?P<who>people|persons|client is|clients|participants|patients|(?:control )?episodes|fit notes|rows)\b"
+)
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
 _PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
@@ -157,7 +162,7 @@ def disclose(
     return Disclosed(
         tidy=_frame(rows, tidy),
         glance=_frame(looks, glance),
-        notes=_with_published(notes, rows, published),
+        notes=_with_published(_unsaid(notes, published, threshold), rows, published),
         withheld=_summary(tally),
     )
 
@@ -361,6 +366,34 @@ def _frame(rows: list[dict[str, Any]], like: pd.DataFrame) -> pd.DataFrame:
         changed = any(isinstance(value, str) and value == "c" for value in values)
         columns[name] = pd.Series(values, index=like.index, dtype=object if changed else like[name].dtype)
     return pd.DataFrame(columns, columns=like.columns, index=like.index)
+
+
+def small_counts_unsaid(text: str, threshold: int = THRESHOLD) -> str:
+    """Replace small counts of people, or of their episodes, in a sentence.
+
+    Examples
+    --------
+    >>> small_counts_unsaid("3 of 150 clients have no known outcome; 12 people and 1 client is elsewhere")
+    'fewer than 10 clients have no known outcome; 12 people and fewer than 10 clients are elsewhere'
+    """
+
+    def fewer(found: re.Match[str]) -> str:
+        if int(found["count"]) >= threshold:
+            return found[0]
+        return f"fewer than {threshold} {'clients are' if found['who'] == 'client is' else found['who']}"
+
+    return _COUNTED.sub(fewer, text)
+
+
+def _unsaid(notes: pd.DataFrame, published: set[Place], threshold: int) -> pd.DataFrame:
+    """Take small counts out of what notes say; the denominator goes too, since neighbouring ones differ by them."""
+    told = notes.copy()
+    if len(told):
+        told["reason"] = [
+            row["reason"] if _place(row) in published else small_counts_unsaid(str(row["reason"]), threshold)
+            for row in records(notes)
+        ]
+    return told
 
 
 def _with_published(notes: pd.DataFrame, rows: list[dict[str, Any]], published: set[Place]) -> pd.DataFrame:
