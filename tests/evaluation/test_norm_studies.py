@@ -443,7 +443,7 @@ def test_labels_that_do_not_match_are_listed_with_counts_and_what_was_meant(
 
 def test_ids_as_labels_are_never_printed() -> None:
     people = clients().assign(area=[f"person-{row}" for row in range(120)])
-    with pytest.raises(AnalysisError, match="tells? (most|them)") as caught:
+    with pytest.raises(AnalysisError, match=r"tells? (most|them)") as caught:
         fit(SAVED, people, controls())
     assert "person-" not in str(caught.value)
 
