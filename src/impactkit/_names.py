@@ -32,6 +32,7 @@ ANALYSES: dict[str, tuple[str, str]] = {
     "competing_exits": ("impactkit.estimators.exits", "CompetingExits"),
     "survival_curves": ("impactkit.estimators.survival_curves", "SurvivalCurves"),
     "time_to_work": ("impactkit.estimators.time_to_work", "TimeToWork"),
+    "parametric_duration": ("impactkit.estimators.parametric_duration", "ParametricDuration"),
     "cost_per_client": ("impactkit.econ.analyses", "CostPerClient"),
     "break_even": ("impactkit.econ.analyses", "BreakEven"),
 }

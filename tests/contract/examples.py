@@ -502,4 +502,33 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             ),
         ),
     ),
+    "parametric_duration": (
+        Example(
+            "plain",
+            lambda declared: (ik.ParametricDuration(name=TARGET, duration="weeks", event="stopped", horizon=14.0),),
+            misspelt=ik.ParametricDuration(name=TARGET, duration="week", event="stopped", horizon=14.0),
+            meant="weeks",
+            describes=True,
+        ),
+        Example(
+            "late entry",
+            lambda declared: (
+                ik.ParametricDuration(
+                    name=TARGET,
+                    duration="weeks",
+                    event="stopped",
+                    entry="joined",
+                    horizon=14.0,
+                    extrapolate_to=26.0,
+                    models=("weibull", "royston_parmar"),
+                    scale="odds",
+                    knots=1,
+                    covariates=("age", "sex"),
+                ),
+            ),
+            misspelt=ik.ParametricDuration(name=TARGET, duration="weeks", event="stoped", horizon=14.0),
+            meant="stopped",
+            describes=True,
+        ),
+    ),
 }

@@ -179,4 +179,17 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             ),
         ),
     ),
+    "parametric_duration": (
+        Example(
+            "four models",
+            lambda _: (
+                ik.ParametricDuration(
+                    name=TARGET, horizon=150.0, extrapolate_to=730.0, since=7.0, covariates=("age",), knots=1
+                ),
+            ),
+            misspelt=ik.ParametricDuration(name=TARGET, horizon=150.0, covariates=("agee",)),
+            meant="age",
+            describes=True,
+        ),
+    ),
 }

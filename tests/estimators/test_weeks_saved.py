@@ -163,10 +163,24 @@ def test_ties_only() -> None:
 
 def test_assessed_on_the_day_absence_ended() -> None:
     result = fit(saved(), people(absent=[4.0, 9, 7, 12, 8, 16], returned=[1.0, 1, 1, 1, 0, 0]), episodes())
-    assert value(result, "observed") == pytest.approx(
-        5 / 6 * (5 + 1 + 6 + 8) / 4
-    )  # the one last seen then is at risk then
-    assert "1 of 6 clients were last seen on the day of assessment" in reasons(result)
+    assert value(result, "observed") == pytest.approx((5 + 1 + 6 + 8) / 4)
+    assert "1 of 5 clients were last seen on the day of assessment" in reasons(result)
+    assert "1 of 6 clients returned on the day of assessment (`entry` equals `absent`) and were left out" in reasons(
+        result
+    )
+    row = result.glance().iloc[0]
+    assert (row["n_assigned"], row["n_analysed"], row["n_not_eligible"]) == (6, 5, 1)
+
+
+def test_clients_who_are_the_control_episodes_themselves_save_nothing() -> None:
+    """Assessed at 8 weeks, the norm's own episodes must fit it exactly, with the one that ended that very day."""
+    norm = episodes()
+    own = norm[norm["weeks"] >= 8.0]
+    clients = people(entry=[8.0] * len(own), absent=own["weeks"].to_list(), returned=[1.0] * len(own))
+    result = fit(saved(horizon=18.0), clients, norm)
+    assert value(result) == pytest.approx(0.0, abs=1e-12)
+    ratio = fit(ik.ObservedExpected(name="returns", until=3.0), clients, norm)
+    assert value(ratio, "observed over expected") == pytest.approx(1.0)  # one of five at risk at 11 weeks
 
 
 def test_a_norm_that_collapses_early_is_said_with_the_time() -> None:
@@ -174,7 +188,7 @@ def test_a_norm_that_collapses_early_is_said_with_the_time() -> None:
     controls.loc[3, "weeks"] = 6.2
     declared = ik.ControlEpisodes(duration="weeks", practice="practice", late_entry="late")
     result = fit(saved(horizon=8.0), people(), controls, controls=declared)
-    assert "collapses early: at 6.2 every episode still at risk (1) ended" in reasons(result)
+    assert "collapses early: at 6.2 every episode still at risk ended" in reasons(result)
     assert "fewer than 10 control episodes" in reasons(result)
 
 

@@ -215,3 +215,32 @@ def test_withheld_cells_go_through_the_tables() -> None:
     texts = [cell.text for cell in next(table.rows()).cells]
     assert texts == ["107", "107", "c", "c"]
     assert any(note.startswith("c : withheld") for note in table.notes)
+
+
+def shares(*sizes: tuple[str, float, float]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    key = {"analysis": "returns", "outcome": "any return", "population": "all"}
+    rows = [
+        {**key, "term": term, "measure": "proportion", "unit": "proportion", "estimate": 0.5, "n": n}
+        for term, n, _ in sizes
+    ]
+    frame = pd.DataFrame(rows).reindex(columns=[*rows[0], "std_error", "conf_low", "conf_high", "p_value", "df"])
+    behind = pd.DataFrame([{**key, "term": term, "min_cell": least} for term, _, least in sizes])
+    looks = pd.DataFrame([{**key, "n_assigned": 200, "n_analysed": 200, "n_treated": None, "n_control": None}])
+    return frame, looks, pd.DataFrame(columns=["analysis", "outcome", "population", "term", "column", "reason"]), behind
+
+
+def test_a_small_category_takes_one_other_of_its_characteristic_with_it_and_no_more() -> None:
+    frames = shares(
+        ("sex[man]", 90, 40), ("sex[woman]", 110, 50),
+        ("age[under 40]", 60, 6), ("age[40 to 50]", 60, 20), ("age[over 50]", 80, 30), ("all", 200, 90),
+    )  # fmt: skip
+    shown = disclose(*frames).tidy
+    assert shown["estimate"].tolist() == [0.5, 0.5, "c", "c", 0.5, 0.5]
+    assert shown["n"].tolist() == [90, 110, 60, 60, 80, 200]
+
+
+def test_a_small_size_takes_another_of_its_characteristic_with_it() -> None:
+    frames = shares(("age[under 40]", 7, 3), ("age[40 to 50]", 60, 20), ("age[over 50]", 80, 30), ("all", 147, 53))
+    shown = disclose(*frames).tidy
+    assert shown["n"].tolist() == ["c", "c", 80, 147]
+    assert shown["estimate"].tolist() == ["c", "c", 0.5, 0.5]

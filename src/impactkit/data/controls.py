@@ -14,11 +14,26 @@ from impactkit.data.fitnotes.build import MADE, Episodes, build_episodes
 from impactkit.data.frames import Columns
 from impactkit.data.study import StudyData
 from impactkit.design import ControlEpisodes, ControlNotes, FitNoteEpisodes, NormDesign
-from impactkit.errors import DataError, SpecError
+from impactkit.errors import DataError, SpecError, did_you_mean
 
-__all__ = ["Clients", "ControlData", "clients", "control_episodes", "note_episodes"]
+__all__ = [
+    "Clients",
+    "ControlData",
+    "clients",
+    "control_episodes",
+    "control_table",
+    "note_episodes",
+    "unmatched_labels",
+]
 
 DAYS_A_WEEK = 7.0
+
+LEAST_RATIO, LARGEST_RATIO = 0.5, 7.0
+"""Clients are still absent when assessed, so the median of their absences is as a rule a few times that of control
+episodes; outside these ratios one of the two may be in days and the other in weeks."""
+
+MOST_LABELS = 6
+"""Labels listed in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +179,8 @@ def _from_notes(
     late, until = table["observed_from"], table["observed_to"]
     start = np.where(late > 0, late + offset, 0.0)
     usable = until > late
-    cells = cells_like(clients(study).cells, table, design.norm_by)
+    people = clients(study)
+    cells = cells_like(people.cells, table, design.norm_by)
     practices = table.column("practice").factor(declared=False)
     remarks = list(built.audit.remarks())
     unwatched = int((~usable).sum())
@@ -173,12 +189,14 @@ def _from_notes(
             f"{unwatched:,} of {len(built):,} episodes began too near the end of the window "
             f"({built.window[1]}) for any end of theirs to be seen and were left out"
         )
+    stop, ended = (until[usable] + offset) / unit, table["open"][usable] == 0.0
+    remarks += control_remarks(study, people.duration, table, stop, ended, cells.codes[usable])
     return ControlData(
         table=controls.table,
         units=table["episode"][usable].astype(np.int64),
         start=frozen(start[usable] / unit),
-        stop=frozen((until[usable] + offset) / unit),
-        ended=frozen(table["open"][usable] == 0.0),
+        stop=frozen(stop),
+        ended=frozen(ended),
         cells=Factor(frozen(cells.codes[usable]), cells.labels),
         practices=Factor(frozen(practices.codes[usable]), practices.labels) if "" not in practices.labels else None,
         notes=tuple(remarks),
@@ -193,20 +211,32 @@ def _from_episodes(study: StudyData, design: NormDesign, controls: ControlEpisod
     start = np.zeros(table.size)
     if controls.late_entry is not None:
         late = study.numeric(controls.late_entry, name)
-        start = np.where(late > 0, late + offset, 0.0)
+        start = np.where(late > 0, late + offset, late)
     ended = study.numeric(controls.ended, name)
     practices = None if controls.practice is None else study.factor(controls.practice, name)
-    usable = ~(np.isnan(stop) | np.isnan(start) | np.isnan(ended))
-    if practices is not None:
-        usable &= practices.codes >= 0
-    usable &= ~(stop <= start)
-    cells = cells_like(clients(study).cells, table, design.norm_by)
-    remarks = []
-    if not usable.all():
-        remarks.append(
-            f"{int((~usable).sum()):,} of {table.size:,} control episodes have no length, no practice or no known "
-            "ending and were left out"
+    people = clients(study)
+    cells = cells_like(people.cells, table, design.norm_by)
+    nowhere = np.zeros(table.size, dtype=bool) if practices is None else practices.codes < 0
+    usable, remarks = np.ones(table.size, dtype=bool), []
+    for lacking, what in (
+        (np.isnan(stop), f"`{controls.duration}` empty"),
+        (np.isnan(start), f"`{controls.late_entry}` empty"),
+        (np.isnan(ended), f"`{controls.ended}` empty"),
+        (nowhere, f"`{controls.practice}` empty"),
+        (stop - offset <= np.where(start > 0, start - offset, 0.0), "no time in which they were watched"),
+    ):
+        count = int((usable & lacking).sum())
+        if count:
+            remarks.append(f"{count:,} of {table.size:,} control episodes have {what} and were left out")
+        usable &= ~lacking
+    if not usable.any():
+        raise DataError(
+            [
+                f"control episodes of {table.words} were expected and none can be used: {'; '.join(remarks)}: correct "
+                "them"
+            ]
         )
+    remarks += control_remarks(study, people.duration, table, stop[usable], ended[usable] == 1.0, cells.codes[usable])
     return ControlData(
         table=name,
         units=table[controls.episode][usable],
@@ -219,6 +249,14 @@ def _from_episodes(study: StudyData, design: NormDesign, controls: ControlEpisod
     )
 
 
+def control_table(study: StudyData) -> Columns:
+    """Give the table in which the control episodes have the ``norm_by`` columns."""
+    controls = _norm_design(study).controls
+    if isinstance(controls, ControlEpisodes):
+        return study.table(controls.table)
+    return Columns(note_episodes(study).frame, "the episodes made of the fit notes")
+
+
 def cells_like(known: Factor, table: Columns, norm_by: tuple[str, ...]) -> Factor:
     """Code the norm cells of a table as the clients' are, with labels that no client has after them."""
     if not norm_by:
@@ -228,6 +266,100 @@ def cells_like(known: Factor, table: Columns, norm_by: tuple[str, ...]) -> Facto
     place = {label: code for code, label in enumerate(labels)}
     recode: Codes = np.array([place[label] for label in own.labels] + [-1], dtype=np.int32)
     return Factor(frozen(recode[own.codes]), labels)
+
+
+def control_remarks(
+    study: StudyData, durations: Floats, table: Columns, stop: Floats, ended: Bools, cells: Codes
+) -> list[str]:
+    """Say what about the controls makes any comparison with them doubtful, with counts.
+
+    Parameters
+    ----------
+    study : StudyData
+    durations : ndarray of shape (n,)
+        The clients' whole absence.
+    table : Columns
+        The controls with the ``norm_by`` columns, for labels that differ from the clients'.
+    stop, ended, cells : ndarray of shape (m,)
+        The control episodes that are used.
+    """
+    said = []
+    nowhere = int((cells < 0).sum())
+    if nowhere:
+        said.append(
+            f"{nowhere:,} of {cells.size:,} control episodes have a `norm_by` column empty and are in no norm of a cell"
+        )
+    said += unmatched_labels(study, table)
+    if stop.size and not ended.any():
+        said.append(
+            f"none of {stop.size:,} control episodes ended while watched: a norm of them expects nobody ever to return"
+        )
+    known = durations[~np.isnan(durations)]
+    if known.size and stop.size:
+        own, theirs = float(np.median(known)), float(np.median(stop))
+        unit = "weeks" if getattr(study.design, "time_unit", "weeks") == "weeks" else "days"
+        if own < theirs * LEAST_RATIO or own > theirs * LARGEST_RATIO:
+            said.append(
+                f"the median length is {own:,.1f} {unit} of clients' absences and {theirs:,.1f} {unit} of control "
+                f"episodes: check that both are in {unit}, as the design's `time_unit` says; a week is seven days"
+            )
+    return said
+
+
+def unmatched_labels(study: StudyData, table: Columns) -> list[str]:
+    """Name the labels of ``norm_by`` columns that clients have and control episodes never do, with counts.
+
+    A column whose labels tell most clients apart is an id, and its labels are not printed.
+    """
+    people, said = study.table(""), []
+    for name in _norm_design(study).norm_by:
+        own, theirs = people.column(name).factor(declared=False), table.column(name).factor(declared=False)
+        counts = np.bincount(own.codes[own.codes >= 0], minlength=len(own.labels))
+        occurring = {theirs.labels[code] for code in np.unique(theirs.codes[theirs.codes >= 0]).tolist()}
+        lacking = [own.labels[code] for code in np.flatnonzero(counts) if own.labels[code] not in occurring]
+        if not lacking:
+            continue
+        if 2 * int((counts > 0).sum()) > max(int(counts.sum()), 2 * MOST_LABELS):
+            said.append(
+                f"no control episode has {len(lacking):,} of the labels of `{name}`, which tells most clients apart: a "
+                "norm needs a column of groups"
+            )
+            continue
+        clients_only = dict(zip(own.labels, counts.tolist(), strict=True))
+        spare = sorted(occurring - set(own.labels))
+        listed = [
+            f'"{label}" ({clients_only[label]:,} clients{_meant(label, spare or sorted(occurring))})'
+            for label in lacking[:MOST_LABELS]
+        ]
+        if len(lacking) > MOST_LABELS:
+            listed.append(f"{len(lacking) - MOST_LABELS:,} more")
+        unused = ", ".join(f'"{label}"' for label in spare[:MOST_LABELS]) or "none"
+        if len(spare) > MOST_LABELS:
+            unused += f" and {len(spare) - MOST_LABELS:,} more"
+        said.append(
+            f"no control episode has these labels of `{name}`: {'; '.join(listed)}. Labels of the controls that no "
+            f"client has: {unused}. If they mean the same, write them alike in both tables"
+        )
+    return said
+
+
+def _meant(label: str, known: list[str]) -> str:
+    """Ask which label was meant: the closest in any case, or the one of which it is the initials."""
+    plain = {other.casefold(): other for other in known}
+    if label.casefold() in plain:
+        return f'; did you mean "{plain[label.casefold()]}"?'
+    initials = [
+        other for other in known if label.casefold() == _initials(other) or other.casefold() == _initials(label)
+    ]
+    if initials:
+        return f'; did you mean "{initials[0]}"?'
+    asked = did_you_mean(label.casefold(), plain)
+    return f'; did you mean "{plain[asked.split(chr(34))[1]]}"?' if asked else ""
+
+
+def _initials(label: str) -> str:
+    words = label.casefold().replace("-", " ").split()
+    return "".join(word[0] for word in words) if len(words) > 1 else ""
 
 
 def _norm_design(study: StudyData) -> NormDesign:

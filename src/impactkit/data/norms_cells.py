@@ -31,7 +31,7 @@ Interval = Literal["practice", "bootstrap"]
 FEW_EPISODES = 10
 """Of fewer episodes nothing is said that would tell of one of them."""
 _COLLAPSE = (
-    "at some time every episode then observed ends, while others that are only observed later last longer: the curve "
+    "at {time:.1f} every episode then observed ends, while others that are only observed later last longer: the curve "
     "says nothing from there on; join cells, or leave out episodes that were running when observation began"
 )
 FEW_REPLICATES = 0.05
@@ -186,8 +186,8 @@ class Cell:
             gap = simple - median
             size = f", {abs(gap):.1f} {'shorter' if gap < 0 else 'longer'}" if abs(gap) >= 0.05 else ""
             said.append(
-                f"{_some(still)} episodes were still open and {_some(late)} ran when observation began; taken as ended "
-                f"and seen from the start their median would be {simple:.1f}{size}"
+                f"{_some(still)} episodes were still open and {_some(late)} were running when observation began; taken "
+                f"as ended and seen from the start their median would be {simple:.1f}{size}"
             )
         before = np.concatenate([[1.0], self.curve.survival[:-1]])[: self.curve.time.size]
         thin = self.curve.time[(self.curve.at_risk < 5) & (before > 0.5)]
@@ -209,7 +209,7 @@ class Cell:
             said = f"fewer than {share:.0%} of episodes had ended by {self._longest()}"
             return Statistic(name, share, np.nan, notes=(("estimate", said),))
         if value >= risk.collapse:
-            return Statistic(name, share, np.nan, notes=(("estimate", _COLLAPSE),))
+            return Statistic(name, share, np.nan, notes=(("estimate", _COLLAPSE.format(time=risk.collapse)),))
         if self.reason:
             return Statistic(name, share, value - shift, notes=(("std_error", self.reason),))
         low, high = quantile_interval(risk, share, self.error, self.critical)
@@ -243,7 +243,9 @@ class Cell:
         base = rules.landmark - rules.shift
         value = float(restricted_means(risk, self.curve.survival[None], until, np.array([self.curve.last]))[0]) + base
         if until > risk.collapse:
-            return Statistic("restricted_mean", np.nan, np.nan, notes=(("estimate", _COLLAPSE),))
+            return Statistic(
+                "restricted_mean", np.nan, np.nan, notes=(("estimate", _COLLAPSE.format(time=risk.collapse)),)
+            )
         if not np.isfinite(value):
             known = self.curve.last - rules.shift
             said = f"the curve is known to {known:g} only, not to {horizon:g}: choose a horizon of {known:g} or less"

@@ -222,7 +222,12 @@ def _read(
     if problems:
         raise DataError(problems)
     assert lengths is not None and flags is not None
-    late = np.zeros(table.size) if late_entry is None else np.nan_to_num(np.asarray(numbers[late_entry]), nan=0.0)
+    late = np.zeros(table.size) if late_entry is None else np.asarray(numbers[late_entry])
+    wrong = int((late > lengths).sum())
+    if wrong:
+        raise DataError(
+            [f"`{late_entry}` should not be longer than `{duration}`, and is in {wrong:,} rows: correct them"]
+        )
     everybody = np.ones(table.size, dtype=bool)
     cells = (
         stratum_codes([table.column(name) for name in by], everybody)
@@ -236,8 +241,8 @@ def _read(
     said = []
     if not usable.all():
         said.append(
-            f"{int((~usable).sum()):,} of {table.size:,} control episodes have no length, no practice or no known "
-            "ending and were left out"
+            f"{int((~usable).sum()):,} of {table.size:,} control episodes have no length, no practice, no known ending "
+            "or no time in which they were watched, and were left out"
         )
     return ControlData(
         table="episodes",

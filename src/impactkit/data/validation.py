@@ -21,7 +21,7 @@ from impactkit.data.columns import Bools, Column, Factor, frozen
 from impactkit.data.frames import Columns
 from impactkit.data.needs import ColumnNeed, design_needs, note_needs, outcome_needs
 from impactkit.data.outcomes import OutcomeColumn, read_outcome, resolve_outcome
-from impactkit.design import ComparisonDesign, Design, NormDesign, Outcome, TrialDesign
+from impactkit.design import ComparisonDesign, ControlEpisodes, Design, NormDesign, Outcome, TrialDesign
 
 __all__ = ["Assignment", "Checked", "validate"]
 
@@ -92,6 +92,7 @@ def validate(
     absent, met = presence_problems(tables, wanted, design.table)
     checked.problems += absent
     usable = _check_cells(tables, met, checked)
+    _check_controls(tables, design, usable, checked)
     if people is not None and people.size:
         _check_people(people, design, usable, checked)
         _check_links(tables, design, usable, checked)
@@ -180,6 +181,44 @@ def _entry_problems(entry: Column | None, duration: Column | None, words: str) -
         f"`{duration.name}` of {words} is the total time absent and cannot be shorter than `{entry.name}`, the time "
         f"already absent at assessment; found that in {rows(impossible)}: correct the dates behind them"
     ]
+
+
+def _check_controls(tables: Mapping[str, Columns], design: Design, usable: Usable, checked: Checked) -> None:
+    """Check that control episodes have one row each and end after observation of them began."""
+    controls = design.controls if isinstance(design, NormDesign) else None
+    if not isinstance(controls, ControlEpisodes) or controls.table not in tables:
+        return
+    table = tables[controls.table]
+    if (controls.table, controls.episode) in usable:
+        codes, groups = table.column(controls.episode).groups()
+        counts = np.bincount(codes[codes >= 0], minlength=groups)
+        missing = int((codes < 0).sum())
+        if missing:
+            checked.problems.append(
+                f"column `{controls.episode}` of {table.words} should identify every episode; found {rows(missing)} "
+                "without an id: give ids or drop the rows"
+            )
+        if (counts > 1).any():
+            checked.problems.append(
+                f"{table.words} should have one row per episode; found {rows(int((counts > 1).sum()), 'id')} of "
+                f"`{controls.episode}` repeated over {rows(int(counts[counts > 1].sum()))}: keep one row each, or give "
+                "the notes themselves with `ControlNotes`"
+            )
+    if (
+        controls.late_entry is None
+        or not {(controls.table, controls.late_entry), (controls.table, controls.duration)} <= usable
+    ):
+        return
+    late, length = table.column(controls.late_entry).numbers, table.column(controls.duration).numbers
+    if late is None or length is None:
+        return
+    wrong = int((late > length).sum())
+    if wrong:
+        checked.problems.append(
+            f"`{controls.late_entry}` of {table.words}, how long an episode had run when observation of it began, "
+            f"cannot be longer than `{controls.duration}`, its whole length; found that in {rows(wrong)}: correct the "
+            "dates behind them"
+        )
 
 
 def _check_links(tables: Mapping[str, Columns], design: Design, usable: Usable, checked: Checked) -> None:

@@ -88,7 +88,7 @@ class FitNoteEpisodes(Spec):
         What to do with notes that are neither "not fit" nor "may be fit", or do not say.
     faulty : {"error", "dropped"}, default "error"
         What to do with notes that cannot be used: no patient, no dates, an end before the beginning, dates a year or
-        more from the day of issue. Dropped, each reason is counted in the audit.
+        more from the day of issue, dates in the future. Dropped, each reason is counted in the audit.
     after_window : {"error", "dropped"}, default "error"
         What to do with notes issued, or beginning, after the window closed.
     employed_only : bool, default False

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.norms import FitNoteNorms
     from impactkit.estimators.observed_expected import ObservedExpected
     from impactkit.estimators.odds_ratios import OddsRatios
+    from impactkit.estimators.parametric_duration import ParametricDuration
     from impactkit.estimators.power import Power
     from impactkit.estimators.standardised import StandardisedEffect
     from impactkit.estimators.subgroups import Subgroups
@@ -52,6 +53,7 @@ __all__ = [
     "NormComparison",
     "ObservedExpected",
     "OddsRatios",
+    "ParametricDuration",
     "Power",
     "StandardisedEffect",
     "Subgroups",
@@ -81,6 +83,7 @@ _HOMES = {
     "NormComparison": "norm_comparison",
     "ObservedExpected": "observed_expected",
     "OddsRatios": "odds_ratios",
+    "ParametricDuration": "parametric_duration",
     "Power": "power",
     "StandardisedEffect": "standardised",
     "Subgroups": "subgroups",

@@ -210,8 +210,9 @@ def _fill(rows: CoxRows, study: StudyData, stack: _Stack, fit: CoxFit, practices
     ):
         values, codes = fit.influence[place, 0], stack.clusters[place]
         groups = len(np.unique(codes))
-        if clustered and groups < 2:
-            rows.note(line, "std_error", "one cluster, or one practice, alone: its variance cannot be estimated")
+        if groups < 2:
+            alone = "one cluster, or one practice," if clustered else "one client, or one control episode,"
+            rows.note(line, "std_error", f"{alone} alone: its variance cannot be estimated")
             return
         if clustered and rows.spec.by_jackknife(groups):
             at = np.arange(stack.stop.size)[place]

@@ -131,7 +131,7 @@ def _counts(study: StudyData) -> tuple[_Counts, str, tuple[str, ...]]:
     size, used = study.table(found.table).size, int(found.stop.size)
     rows = [
         ("episodes in the table", size, "episodes", ""),
-        ("episodes left out", size - used, "episodes", "no length, no practice or no known ending"),
+        ("episodes left out", size - used, "episodes", "no length, no practice, no known ending or never watched"),
         ("episodes used", used, "episodes", ""),
         ("open episodes", int((~found.ended).sum()), "episodes", ""),
         ("prevalent episodes", int((found.start > 0).sum()), "episodes", ""),

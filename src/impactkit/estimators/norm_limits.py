@@ -20,6 +20,9 @@ __all__ = ["FEW", "beyond_horizon", "norm_reach", "observed_reach", "thin_places
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
 
+MOST_NAMED = 6
+"""Cells named in one sentence."""
+
 
 def norm_reach(sample: ClientSample, norms: Norms) -> NDArray[np.float64]:
     """Give, for each client, the longest horizon to which the norm is known."""
@@ -44,11 +47,13 @@ def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSam
     return sample.only(
         kept,
         f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
-        f"the horizon: weeks saved is that of the other {int(kept.sum()):,}",
+        "the horizon: weeks saved is that of the others",
     )
 
 
-def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms: Norms, population: str) -> list[str]:
+def beyond_horizon(
+    horizon: float, study: StudyData, sample: ClientSample, norms: Norms, population: str, *, restricted: bool = False
+) -> list[str]:
     """Say that the horizon is beyond what can be told, the largest that is not, and who stands in the way."""
     unit = time_unit(study)
     reach, own = norm_reach(sample, norms), observed_reach(sample)
@@ -69,7 +74,7 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
     if later(horizon, own):
         said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
     cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
-    if short.any():
+    if short.any() and not restricted:
         cure += ', or leave out clients the norm does not cover with `restrict="clients"`'
     cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
     return [
@@ -89,18 +94,24 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
         for time in norm.collapse[norm.collapse < norm.last].tolist():
             hit = int((later(time, entry) & upto(time, end)).sum())
             if hit:
-                at = int(norm.at_risk[np.searchsorted(norm.time, time)])
                 said.append(
                     f"the norm of {norms.label(cell)} collapses early: at {number(time)} every episode still at risk "
-                    f"({at:,}) ended, though others were seen to run longer, so that it expects none of "
+                    "ended, though others were seen to run longer, so that it expects none of "
                     f"{hit:,} clients to be absent after that; join cells or look at the delayed entries"
                 )
+    never = [label for least, label in fewest if np.isinf(least)]
+    if never:
+        said.append(
+            f"in {len(never):,} of {len(fewest):,} norm cells no control episode ended at a time that counts, so that "
+            f"the norm expects nobody to return within the horizon and shows no error: {', '.join(never[:MOST_NAMED])}"
+            + (f" and {len(never) - MOST_NAMED:,} more" if len(never) > MOST_NAMED else "")
+        )
     thin = [entry for entry in fewest if entry[0] < FEW]
     if thin:
-        least, label = min(thin)
+        label = min(thin)[1]
         said.append(
             f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
-            f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few"
+            f"time that counts (fewest in {label}): those norms rest on few"
         )
     watching = int((upto(horizon, sample.since) & (sample.watched > 0)).sum())
     back = int(sample.back.sum())

@@ -153,7 +153,8 @@ class NormRows:
             statistic = found.statistic if found.exact else found.z
             self.tests[position] = (statistic, np.nan, found.p_value)
             if found.zeros:
-                self.note(f"{found.zeros} clients are exactly at the norm and leave the signed-rank test", *place)
+                whose = "1 client is" if found.zeros == 1 else f"{found.zeros:,} clients are"
+                self.note(f"{whose} exactly at the norm and left out of the signed-rank test", *place)
         estimate = hodges_lehmann(differences, conf_level=self.conf_level)
         _, error, size, cell = self.numbers[shift]
         self.numbers[shift] = (estimate.estimate, error, size, cell)

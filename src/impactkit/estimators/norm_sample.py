@@ -27,6 +27,9 @@ __all__ = [
 
 OUTCOME = "return to work"
 
+MOST_CELLS = 12
+"""Cells listed in one sentence."""
+
 RARE = 0.05
 """A chance of a known outcome below this is said."""
 
@@ -148,8 +151,10 @@ def read_norms(controls: ControlData) -> Norms:
     return Norms(controls, practice_groups(controls.cells.codes, practices))
 
 
-def missing_norms(samples: Iterable[ClientSample], norms: Norms) -> list[str]:
+def missing_norms(samples: Iterable[ClientSample], norms: Norms, study: StudyData) -> list[str]:
     """Name, once, the cells that clients of any population are in and no control episode is."""
+    from impactkit.data.controls import control_table, unmatched_labels
+
     codes = norms.controls.cells.codes
     counts = np.bincount(codes[codes >= 0], minlength=len(norms.controls.cells.labels))
     lacking: dict[int, int] = {}
@@ -159,10 +164,21 @@ def missing_norms(samples: Iterable[ClientSample], norms: Norms) -> list[str]:
                 lacking[cell] = max(lacking.get(cell, 0), int((sample.cells == cell).sum()))
     if not lacking:
         return []
-    listed = "; ".join(f"{norms.label(cell)} ({lacking[cell]:,} clients)" for cell in sorted(lacking))
+    clients = sum(lacking.values())
+    most = sorted(lacking, key=lambda cell: (-lacking[cell], cell))[:MOST_CELLS]
+    listed = "; ".join(f"{norms.label(cell)} ({lacking[cell]:,} clients)" for cell in sorted(most))
+    if 2 * len(lacking) > max(clients, 2 * MOST_CELLS):
+        listed = (
+            f"{len(lacking):,} cells of {clients:,} clients: a column of groups is needed, and this tells them apart"
+        )
+    elif len(lacking) > len(most):
+        listed += (
+            f"; {len(lacking) - len(most):,} more cells ({clients - sum(lacking[cell] for cell in most):,} clients)"
+        )
     return [
         f"every client needs control episodes of the same `norm_by` cell, and there are none for {listed}: give "
-        "episodes for them, declare fewer or wider `norm_by` columns, or a population without them"
+        "episodes for them, declare fewer or wider `norm_by` columns, or a population without them",
+        *unmatched_labels(study, control_table(study)),
     ]
 
 
@@ -220,9 +236,18 @@ def draw_clients(
         if lacking.any():
             remarks.append(f"{int(lacking.sum()):,} of {assigned:,} clients have {what} empty and were left out")
     zero = member & (weights == 0)
-    usable = member & ~no_entry & ~no_cell & ~zero
+    same = member & ~no_entry & ~no_cell & upto(read.duration, read.entry) & (read.returned == 1.0)
+    if same.any():
+        remarks.append(
+            f"{int(same.sum()):,} of {assigned:,} clients returned on the day of assessment (`{design.entry}` equals "
+            f"`{design.duration}`) and were left out: the norm is of absences that go on after it, and theirs did not"
+        )
+    usable = member & ~no_entry & ~no_cell & ~zero & ~same
     if assigned and not bad and not usable.any():
-        problems.append(f"none of {assigned:,} {who} has an entry time, a norm and a weight above 0: fill them in")
+        problems.append(
+            f"none of {assigned:,} {who} has an entry time, a norm, a weight above 0 and time after assessment: fill "
+            "them in"
+        )
     if problems:
         raise DataError(problems)
     rows = np.flatnonzero(usable)
@@ -276,7 +301,7 @@ def draw_clients(
         "n_control": 0,
         "n_missing_outcome": int(unseen.sum()),
         "n_missing_covariates": int((no_entry | no_cell).sum()),
-        "n_not_eligible": 0,
+        "n_not_eligible": int((same & ~zero).sum()),
         "n_zero_weight": int((zero & ~no_entry & ~no_cell).sum()),
         "n_dropped_strata": 0,
     }

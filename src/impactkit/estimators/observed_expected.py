@@ -35,7 +35,9 @@ __all__ = ["ObservedExpected"]
 _COUNTED = "a count of what happened, which has no error"
 ASSUMPTION = (
     "a ratio above 1 says that clients returned at a higher rate than the control episodes of their norm cell at the "
-    "same elapsed time; that this is the programme's doing assumes they would have returned alike without it"
+    "same elapsed time; that this is the programme's doing assumes they would have returned alike without it. A client "
+    "who left in another way (job lost, benefit, retirement) counts as watched until then, while any end of "
+    "certificates is an end of a control episode"
 )
 
 
@@ -129,7 +131,7 @@ class ObservedExpected(Analysis):
                 problems += error.problems
                 continue
             samples[population] = sample
-        lacking = missing_norms(samples.values(), norms)
+        lacking = missing_norms(samples.values(), norms, study)
         problems += lacking
         for population, sample in samples.items() if not lacking else ():
             if self.restrict == "follow_up":

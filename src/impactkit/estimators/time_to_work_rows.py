@@ -224,9 +224,9 @@ class TimeRows:
             alone = "a cluster" if self.study.clusters is not None else "somebody"
             reason = f"{alone} is alone in their arm (and stratum), so this variance cannot be estimated"
             if error == 0.0:
-                reason = "times do not vary here, so a standard error of 0 says nothing"
+                reason = "times do not vary here, so a standard error of 0 says nothing and there are no limits"
             said.append((measure, "std_error", reason))
-            influence = None if not np.isfinite(error) else influence
+            error, influence = np.nan, None
         elif not np.isfinite(df):
             said.append((measure, "p_value", "the design leaves no degrees of freedom for a test or limits"))
             said.append((measure, "conf_low", "the design leaves no degrees of freedom for a test or limits"))

@@ -44,8 +44,11 @@ _SHARE = "how much of the variance of `saved` is the norm's: a description, with
 
 ASSUMPTIONS = (
     "weeks saved rests on this: clients would have returned as the control episodes of their norm cell did, from the "
-    "same elapsed time on. Volunteers, severity within a diagnosis, and jobs lost differ from that, and no "
-    "figure here measures by how much",
+    "same elapsed time on. Volunteers and severity within a diagnosis may differ from that, and no figure here "
+    "measures by how much",
+    "a client who lost the job, moved to a benefit or retired counts, with `returned` 0, as watched to then and no "
+    "longer, as if they would have returned later as the others did; how much hangs on that is shown by leaving their "
+    '`returned` empty and `unknown="absent"`',
     "control episodes are certified absence and clients' is absence as they report it: a first week without a "
     "certificate moves the norm's clock (`offset_days` of the controls), and an end of certificates is not always a "
     "return",
@@ -107,6 +110,14 @@ class WeeksSaved(Analysis):
     within the design's clusters of clients if it declares any, each with G / (G − 1); practices are compared within
     sets that share a norm, such as an area. Degrees of freedom follow Welch and Satterthwaite over these parts.
 
+    A client whose absence ends in another way than a return (job lost, benefit, retirement) has ``returned`` 0 and is
+    censored then, as the formula asks. That assumes they would have returned as the others did; competing exits as
+    such are in :class:`CompetingExits`. With ``returned`` left empty for them, ``unknown="absent"`` has them absent to
+    the horizon instead, together with all others whose outcome is not known: the least that can have been saved.
+
+    A client who returned on the very day of assessment is left out and counted: the norm is of absences that last
+    beyond it. Who was last seen, still absent, on that day counts in the expected time only.
+
     Clients who take up a service are never the controls: see the remarks of every result for what is assumed.
 
     References
@@ -133,7 +144,7 @@ class WeeksSaved(Analysis):
     0                   saved       difference       weeks      2.63
     1                expected  restricted_mean       weeks      6.46
     2                observed  restricted_mean       weeks      3.83
-    3  norm's share of variance       proportion  proportion      0.46
+    3  norm's share of variance       proportion       share      0.46
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"clusters", "weights", "populations"})
@@ -219,12 +230,14 @@ def saved_rows(
             problems += error.problems
             continue
         samples[population] = sample
-    lacking = missing_norms(samples.values(), norms)
+    lacking = missing_norms(samples.values(), norms, study)
     problems += lacking
     for population, sample in samples.items() if not lacking else ():
         if spec.restrict == "clients":
             samples[population] = within_norm(sample, norms, spec.horizon)
-        problems += beyond_horizon(spec.horizon, study, samples[population], norms, population)
+        problems += beyond_horizon(
+            spec.horizon, study, samples[population], norms, population, restricted=spec.restrict == "clients"
+        )
     if problems:
         raise DataError(list(dict.fromkeys(problems)))
     rows: list[PendingRow] = []
@@ -305,7 +318,7 @@ def _population_rows(
         PendingRow(key("saved", "difference"), whole.saved, sample, both, whole.episodes),
         PendingRow(key("expected", mean), whole.expected, sample, whole.client_expected, whole.episodes),
         PendingRow(key("observed", mean), whole.observed, sample, whole.client_observed),
-        PendingRow(key("norm's share of variance", "proportion", "proportion"), np.nan, sample, describes=_SHARE),
+        PendingRow(key("norm's share of variance", "proportion", "share"), np.nan, sample, describes=_SHARE),
     ]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from impactkit.report.table import Table
 
-__all__ = ["EXHIBIT"]
+__all__ = ["EXHIBITS"]
 
 _CAPTION = "Points with intervals; bars are bounds, with the interval of the effect between them."
 
@@ -52,4 +52,4 @@ class _Attrition(Exhibit):
         return attrition_table(frames.tidy, frames.glance, frames.notes, view.style, labels=view.labels)
 
 
-EXHIBIT = _Attrition()
+EXHIBITS = (_Attrition(),)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from impactkit.evaluation.result import EvaluationResult
     from impactkit.report.table import Table
 
-__all__ = ["EXHIBIT", "protect_flows"]
+__all__ = ["EXHIBITS", "protect_flows"]
 
 _CAPTIONS = {
     "flow": "Flow of participants, counted from the data that were analysed.",
@@ -70,7 +70,7 @@ class _Baseline(Exhibit):
         return sections
 
 
-EXHIBIT = _Baseline()
+EXHIBITS = (_Baseline(),)
 
 
 def _flows(view: View) -> dict[str, Table]:

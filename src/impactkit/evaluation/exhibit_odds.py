@@ -10,7 +10,7 @@ from impactkit.report.tables_odds import ODDS_RATIOS, odds_ratios_table
 if TYPE_CHECKING:
     from impactkit.report.table import Table
 
-__all__ = ["EXHIBIT"]
+__all__ = ["EXHIBITS"]
 
 
 class _Odds(Exhibit):
@@ -28,4 +28,4 @@ class _Odds(Exhibit):
         return odds_ratios_table(frames.tidy, frames.glance, frames.notes, view.style, labels=view.labels)
 
 
-EXHIBIT = _Odds()
+EXHIBITS = (_Odds(),)

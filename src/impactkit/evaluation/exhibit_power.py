@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.power import Power
     from impactkit.report.table import Table
 
-__all__ = ["EXHIBIT"]
+__all__ = ["EXHIBITS"]
 
 
 class _PowerExhibit(Exhibit):
@@ -90,4 +90,4 @@ def _labels(planned: list[Power], labels: Labels) -> Labels:
     return Labels(labels.outcomes, (*labels.populations, *names.items()), labels.analyses, labels.terms)
 
 
-EXHIBIT = _PowerExhibit()
+EXHIBITS = (_PowerExhibit(),)

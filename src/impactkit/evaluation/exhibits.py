@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impactkit.errors import SpecError
-from impactkit.report.document import Block, Picture, Section
+from impactkit.report.document import Block, Headline, Picture, Section
 from impactkit.report.figures import figure_bytes
 
 if TYPE_CHECKING:
@@ -23,15 +24,28 @@ if TYPE_CHECKING:
     from impactkit.report.style import Style
     from impactkit.report.table import Table
 
-__all__ = ["Drawing", "Exhibit", "View", "drawing", "exhibits", "keyed"]
+__all__ = [
+    "Drawing",
+    "Exhibit",
+    "View",
+    "curve_drawings",
+    "drawing",
+    "evidence_of",
+    "exhibits",
+    "keyed",
+    "needed_beside_tables",
+]
 
 _HOMES = (
     "exhibit_baseline",
+    "exhibit_weeks_saved",
+    "exhibit_durations",
     "exhibit_attrition",
     "exhibit_odds",
+    "exhibit_norms",
     "exhibit_power",
 )
-"""Modules that hold an ``EXHIBIT``, in the order of a report."""
+"""Modules that hold ``EXHIBITS``, in the order of a report."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,14 +82,23 @@ class View:
         """Give the frames of some kinds of analysis only."""
         return self.keeping(self.names(*kinds))
 
+    def curves(self, name: str) -> pd.DataFrame:
+        """Give the curves of one analysis; figures withhold small numbers at risk themselves."""
+        return self.result.parts[name].curve()
+
+    def populations(self, name: str) -> list[str]:
+        """Name the populations of one analysis, in order."""
+        return list(dict.fromkeys(str(row["population"]) for row in self.result.parts[name].glances))
+
     def keeping(self, names: Sequence[str]) -> Disclosed:
-        """Give the frames of some analyses only."""
+        """Give the frames of some analyses only, with the remarks that a reader of their tables needs."""
         tidy, glance, notes = self.frames.tidy, self.frames.glance, self.frames.notes
+        own = notes[notes["analysis"].isin(names)]
         return replace(
             self.frames,
             tidy=tidy[tidy["analysis"].isin(names)],
             glance=glance[glance["analysis"].isin(names)],
-            notes=notes[notes["analysis"].isin(names)],
+            notes=own[needed_beside_tables(own, glance)],
         )
 
 
@@ -123,10 +146,46 @@ def keyed(names: Sequence[str], stem: str) -> dict[str, str]:
     return {name: stem if len(names) == 1 else f"{stem}-{place}" for place, name in enumerate(names, start=1)}
 
 
+def needed_beside_tables(notes: pd.DataFrame, glance: pd.DataFrame) -> pd.Series:
+    """Mark what belongs to a row, and remarks on everybody or on the first population of an analysis.
+
+    What was done in every further population is in ``notes()`` and its file.
+    """
+    first = glance.drop_duplicates("analysis").set_index("analysis")["population"]
+    everybody = (notes["population"] == "") | (notes["population"] == notes["analysis"].map(first))
+    needed: pd.Series = (notes["column"] != "") | (notes["term"] != "") | everybody
+    return needed
+
+
+def evidence_of(frames: Disclosed) -> str:
+    """Give the weakest evidence of some frames."""
+    from impactkit.report.evidence import weakest
+
+    return weakest([str(label) for label in frames.glance["evidence"] if label])
+
+
+def curve_drawings(view: View, kinds: Sequence[str], stem: str, caption: str) -> list[Drawing]:
+    """Give a figure of survival curves for each analysis and population of some kinds."""
+    from impactkit.report.figures_survival import survival_alt_text, survival_figure
+
+    drawn = []
+    for name, key in keyed(view.names(*kinds), stem).items():
+        curves, own = view.curves(name), view.keeping([name])
+        curves = curves[curves["measure"].isin(["survival", "norm_survival"])]
+        populations = list(dict.fromkeys(curves.loc[curves["measure"] == "survival", "population"]))
+        for place, population in enumerate(populations, start=1):
+            about = {"analysis": name, "population": population}
+            make = drawing(survival_figure, curves, own.glance, view.style, labels=view.labels, **about)
+            alt = survival_alt_text(curves, own.glance, view.style, labels=view.labels, **about)
+            one = key if len(populations) == 1 else f"{key}-population-{place}"
+            drawn.append(Drawing(one, make, alt, caption, evidence_of(own)))
+    return drawn
+
+
 class Exhibit(ABC):
     """Tables and figures that some kinds of analysis have for themselves.
 
-    A new exhibit is one module with an ``EXHIBIT`` and a line in this one.
+    A new exhibit is a class in a module's ``EXHIBITS``; a new module is a line in this one.
     """
 
     kinds: ClassVar[tuple[str, ...]]
@@ -141,6 +200,8 @@ class Exhibit(ABC):
     """Whether its effects leave the tables of impacts, unless there are no others."""
     takes_descriptions: ClassVar[bool] = True
     """Whether its other rows leave the table of descriptions and tests."""
+    own_measures: ClassVar[tuple[str, ...]] = ()
+    """Measures of its analyses that leave that table though others stay."""
     takes_people: ClassVar[bool] = False
     """Whether its rows of glance leave the table of people."""
 
@@ -154,16 +215,19 @@ class Exhibit(ABC):
 
     def named_table(self, view: View, name: str) -> Table:
         """Give the table of that name, one of ``table_names``."""
-        for table in self.tables(view):
-            if table.key == name:
-                return table
+        found = [table for table in self.tables(view) if re.sub(r"-\d+$", "", table.key).replace("-", "_") == name]
+        if len(found) > 1:
+            listed = ", ".join(f'result["{one}"]' for one in view.names(*self.kinds))
+            raise SpecError(f'{len(found)} analyses have the table "{name}": choose one of {listed}')
+        if found:
+            return found[0]
         raise SpecError(f'the table "{name}" needs {self.needed(name)}, and the result has none')
 
     def named_figure(self, view: View, name: str) -> Figure:
-        """Give the figure of that name, one of ``figure_names``."""
+        """Give the figure of that name, one of ``figure_names``; the first where there are several."""
         for one in self.drawings(view):
-            if one.stem == name:
-                return one.make()
+            if one.stem == name or one.stem.startswith(f"{name}-"):
+                return one.make()  # that of the first analysis and population
         raise SpecError(f'the figure "{name}" needs {self.needed(name)}, and the result has none')
 
     def needed(self, name: str) -> str:
@@ -172,6 +236,10 @@ class Exhibit(ABC):
 
         classes = [analysis_class(kind).__name__ for kind in self.kinds]
         return f"an analysis of kind {' or '.join(classes)}"
+
+    def headlines(self, view: View) -> list[Headline]:
+        """Give the results a reader should leave with, in large type."""
+        return []
 
     def blocks(self, view: View) -> list[Block]:
         """Give what its section holds."""
@@ -182,6 +250,13 @@ class Exhibit(ABC):
         blocks = self.blocks(view)
         return [Section(self.title, tuple(blocks))] if blocks else []
 
+    def undescribed(self, frame: pd.DataFrame, glance: pd.DataFrame) -> pd.DataFrame:
+        """Give rows without those that its tables show."""
+        if self.takes_descriptions:
+            return self.without(frame, glance)
+        own = set(glance.loc[glance["kind"].isin(self.kinds), "analysis"])
+        return frame[~(frame["analysis"].isin(own) & frame["measure"].isin(self.own_measures))]
+
     def without(self, frame: pd.DataFrame, glance: pd.DataFrame) -> pd.DataFrame:
         """Give rows without those of its analyses."""
         own = set(glance.loc[glance["kind"].isin(self.kinds), "analysis"])
@@ -191,4 +266,5 @@ class Exhibit(ABC):
 @cache
 def exhibits() -> tuple[Exhibit, ...]:
     """Give every exhibit, in the order of a report."""
-    return tuple(import_module(f"impactkit.evaluation.{home}").EXHIBIT for home in _HOMES)
+    modules = (import_module(f"impactkit.evaluation.{home}") for home in _HOMES)
+    return tuple(exhibit for module in modules for exhibit in module.EXHIBITS)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from impactkit.design import ALL
 from impactkit.errors import SpecError, did_you_mean
 from impactkit.evaluation.exhibit_baseline import protect_flows
-from impactkit.evaluation.exhibits import View, exhibits
+from impactkit.evaluation.exhibits import View, exhibits, needed_beside_tables
 from impactkit.evaluation.present_adjusted import adjusted_p_values
 from impactkit.report.disclosure import Disclosed, disclose
-from impactkit.report.document import Block, Bullets, Document, Paragraph, Picture, Section
+from impactkit.report.document import Block, Bullets, Document, Headlines, Paragraph, Picture, Section
 from impactkit.report.figures import figure_bytes, forest, forest_alt_text
 from impactkit.report.frames import is_effect, is_test
 from impactkit.report.html import report_html
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from impactkit.evaluation.result import EvaluationResult
     from impactkit.report.style import Style
+
+MOST_REMARKS = 60
+"""More general remarks than this are shown for the first population only."""
 
 __all__ = [
     "Layout",
@@ -153,8 +156,7 @@ def printable_tables(result: EvaluationResult, style: str | Style) -> list[Table
         return [*impacts, *special]
     rest = frames.tidy
     for exhibit in exhibits():
-        if exhibit.takes_descriptions:
-            rest = exhibit.without(rest, frames.glance)
+        rest = exhibit.undescribed(rest, frames.glance)
     if special and rest.empty:
         return special
     return [*special, tidy_table(rest if special else frames.tidy, frames.notes, style, labels=labels)]
@@ -212,8 +214,7 @@ def result_sections(result: EvaluationResult, style: str | Style) -> tuple[Secti
     sections += [one for exhibit in exhibits() if not exhibit.before_effects for one in exhibit.sections(view)]
     other, people = frames.tidy, frames.glance
     for exhibit in exhibits():
-        if exhibit.takes_descriptions:
-            other = exhibit.without(other, frames.glance)
+        other = exhibit.undescribed(other, frames.glance)
         if exhibit.takes_people:
             people = exhibit.without(people, frames.glance)
     other = other[~other["measure"].map(is_effect).astype(bool)]
@@ -256,8 +257,16 @@ def method_notes(result: EvaluationResult) -> tuple[Block, ...]:
         said.append(
             f'{hidden} cells that rest on fewer than 10 people, or would give one away, are withheld and print "c".'
         )
-    general = [str(row.reason) for row in frames.notes.itertuples() if not row.column]
-    said.extend(dict.fromkeys(reason[:1].upper() + reason[1:].rstrip(".") + "." for reason in general))
+    remarks = frames.notes[frames.notes["column"] == ""]
+    brief = remarks[needed_beside_tables(remarks, frames.glance)] if len(remarks) > MOST_REMARKS else remarks
+    said.extend(
+        dict.fromkeys(reason[:1].upper() + reason[1:].rstrip(".") + "." for reason in brief["reason"].astype(str))
+    )
+    if len(brief) < len(remarks):
+        said.append(
+            f"{len(remarks) - len(brief):,} further remarks, on other populations and on cells of norms, are in "
+            "notes.csv."
+        )
     return (Bullets(tuple(said)),)
 
 
@@ -326,9 +335,15 @@ def report_document(result: EvaluationResult, style: str | Style) -> Document:
         subtitle=evidence,
         sections=result_sections(result, style),
         method_notes=method_notes(result),
-        summary=(Paragraph(_opening(result)),),
+        summary=(*_headlines(result, style), Paragraph(_opening(result))),
         manifest=manifest_items(result),
     )
+
+
+def _headlines(result: EvaluationResult, style: str | Style) -> tuple[Block, ...]:
+    view = view_of(result, style)
+    found = tuple(one for exhibit in exhibits() for one in exhibit.headlines(view))
+    return (Headlines(found),) if found else ()
 
 
 def _opening(result: EvaluationResult) -> str:

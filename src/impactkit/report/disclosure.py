@@ -9,6 +9,7 @@ withheld, and its difference is rounded to what a table prints.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,10 +32,18 @@ _LOST = ("n_missing_outcome", "n_missing_covariates", "n_not_eligible", "n_zero_
 _COUNTS = ("n_assigned", "n_analysed", "n_treated", "n_control", *_LOST)
 #: What hiding costs: first those lost, then an arm, then everyone assigned, and the number analysed last.
 _COSTS = {"n_assigned": 100.0, "n_analysed": 1000.0, "n_treated": 11.0, "n_control": 10.0}
+#: A count of people, or of episodes of theirs, in a sentence of ``notes()``.
+_COUNTED = re.compile(
+    r"(?<![\w,.–−-])(?<!than )(?<!most )(?<!least )(?P<count>[1-9]\d?)(?: of (?:the )?[\d,]+)? "
+    r"(?P<who>people|persons|client is|clients|participants|patients|(?:control )?episodes|fit notes|rows)\b"
+)
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
 _PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
+_CATEGORY = re.compile(r"(?P<of>.+)\[(?P<one>.*)\]|(?P<group>.*: )?(?P<exit>.+) by (?P<time>[0-9.]+)")
+
 Place = tuple[str, str, str]
+Risk = tuple[str, str, str]
 Variable = tuple[str, ...]
 
 
@@ -139,18 +148,21 @@ def disclose(
         originals.setdefault((str(look["analysis"]), "*", str(look["population"])), look)
     risky = _risky_outcomes(rows, people, threshold)
     telling = norm_counts_to_hide([row for row in rows if _place(row) not in published], threshold)
-    for row, behind in zip(rows, people, strict=True):
+    beside, sizes = _beside_small(rows, people, threshold), _sizes_beside_small(rows, threshold)
+    for place, (row, behind) in enumerate(zip(rows, people, strict=True)):
         if _place(row) in published:
             continue
         shared = originals.get((str(row["analysis"]), "*", str(row["population"])), {})
         _protect_count(row, originals.get(_place(row), shared), hidden, first, threshold, tally)
         if (str(row["analysis"]), str(row["outcome"]), str(row["term"])) in telling:
             _withhold(row, ("n",), "tidy", tally)
-        _protect_values(row, behind, risky, threshold, tally)
+        if (*_place(row), *_split(str(row["term"]))) in sizes:
+            _withhold(row, ("n",), "tidy", tally)
+        _protect_values(row, behind, risky, threshold, tally, beside=place in beside)
     return Disclosed(
         tidy=_frame(rows, tidy),
         glance=_frame(looks, glance),
-        notes=_with_published(notes, rows, published),
+        notes=_with_published(_unsaid(notes, published, threshold), rows, published),
         withheld=_summary(tally),
     )
 
@@ -214,16 +226,74 @@ def _hidden_counts(
     return hide(equations, first, cost, known=zero), first
 
 
-def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[tuple[str, str]]:
-    """Give yes/no outcomes, by population, with fewer people than the threshold behind any row."""
+def _split(term: str) -> tuple[str, str]:
+    """Part a term such as ``"sex[woman]"`` or ``"job loss by 26"`` into what is shared out and the share."""
+    found = _CATEGORY.fullmatch(term)
+    if found is None:
+        return term, ""
+    if found["of"] is not None:
+        return found["of"], found["one"]
+    return f"{found['group'] or ''}by {found['time']}", found["exit"]
+
+
+def _risky_outcomes(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[Risk]:
+    """Give yes/no outcomes, by population, with fewer people than the threshold behind any row.
+
+    Categories of one characteristic are a risk to one another, and not to those of another characteristic.
+    """
     binary = {
         row["outcome"] for row in rows if row["unit"] == "proportion" or row["measure"] in ("risk_ratio", "odds_ratio")
     }
     return {
-        (row["outcome"], row["population"])
-        for row, behind in zip(rows, people, strict=True)
-        if row["outcome"] in binary and behind < threshold
+        _risk(row) for row, behind in zip(rows, people, strict=True) if row["outcome"] in binary and behind < threshold
     }
+
+
+def _sizes_beside_small(rows: list[dict[str, Any]], threshold: int) -> set[tuple[str, ...]]:
+    """Give the categories whose size must go with the only small size of their characteristic."""
+    groups: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in rows:
+        characteristic, category = _split(str(row["term"]))
+        if category and not is_missing(row["n"]) and not isinstance(row["n"], str):
+            groups.setdefault((*_place(row), characteristic), {})[category] = float(row["n"])
+    gone = set()
+    for group, found in groups.items():
+        small = [name for name, size in found.items() if size < threshold]
+        others = {name: size for name, size in found.items() if size >= threshold}
+        if len(small) == 1 and others:
+            gone.add((*group, min(others, key=lambda name: others[name])))
+    return gone
+
+
+def _risk(row: dict[str, Any]) -> Risk:
+    characteristic, category = _split(str(row["term"]))
+    return (str(row["outcome"]), str(row["population"]), characteristic if category else "")
+
+
+def _at_risk(row: dict[str, Any], risky: set[Risk]) -> bool:
+    """Whether an unrounded number of this row could give a small count of a yes/no outcome away."""
+    outcome, population, _ = _risk(row)
+    return bool({(outcome, population, ""), (outcome, population, _split(str(row["term"]))[0])} & risky)
+
+
+def _beside_small(rows: list[dict[str, Any]], people: list[float], threshold: int) -> set[int]:
+    """Give, by place, the category that must go with the only small one of its characteristic: the next smallest.
+
+    The total of a characteristic is known, so one withheld share would follow from the others.
+    """
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        characteristic, category = _split(str(row["term"]))
+        if category and not is_effect(str(row["measure"])) and not is_test(str(row["measure"])):
+            group = (*_place(row), characteristic, str(row["measure"]))
+            groups.setdefault(group, []).append(place)
+    gone = set()
+    for places in groups.values():
+        small = [place for place in places if people[place] < threshold]
+        others = [place for place in places if people[place] >= threshold]
+        if len(small) == 1 and others:
+            gone.add(min(others, key=lambda place: people[place]))
+    return gone
 
 
 def _protect_count(
@@ -248,13 +318,18 @@ def _protect_count(
 def _protect_values(
     row: dict[str, Any],
     behind: float,
-    risky: set[tuple[str, str]],
+    risky: set[Risk],
     threshold: int,
     tally: Counter[tuple[str, str, str]],
+    *,
+    beside: bool,
 ) -> None:
     measure = str(row["measure"])
     level = not is_effect(measure) and not is_test(measure)
-    at_risk = (row["outcome"], row["population"]) in risky
+    at_risk = _at_risk(row, risky)
+    category = bool(_split(str(row["term"]))[1])
+    if level and category:
+        at_risk = beside and at_risk  # its own count, or the one that a small one beside it would be given back by
     if level and (behind < threshold or at_risk):
         _withhold(row, (*_VALUES, "df"), "tidy", tally, small=behind < threshold)
     elif at_risk and (measure == "difference" or is_test(measure)):
@@ -291,6 +366,34 @@ def _frame(rows: list[dict[str, Any]], like: pd.DataFrame) -> pd.DataFrame:
         changed = any(isinstance(value, str) and value == "c" for value in values)
         columns[name] = pd.Series(values, index=like.index, dtype=object if changed else like[name].dtype)
     return pd.DataFrame(columns, columns=like.columns, index=like.index)
+
+
+def small_counts_unsaid(text: str, threshold: int = THRESHOLD) -> str:
+    """Replace small counts of people, or of their episodes, in a sentence.
+
+    Examples
+    --------
+    >>> small_counts_unsaid("3 of 150 clients have no known outcome; 12 people and 1 client is elsewhere")
+    'fewer than 10 clients have no known outcome; 12 people and fewer than 10 clients are elsewhere'
+    """
+
+    def fewer(found: re.Match[str]) -> str:
+        if int(found["count"]) >= threshold:
+            return found[0]
+        return f"fewer than {threshold} {'clients are' if found['who'] == 'client is' else found['who']}"
+
+    return _COUNTED.sub(fewer, text)
+
+
+def _unsaid(notes: pd.DataFrame, published: set[Place], threshold: int) -> pd.DataFrame:
+    """Take small counts out of what notes say; the denominator goes too, since neighbouring ones differ by them."""
+    told = notes.copy()
+    if len(told):
+        told["reason"] = [
+            row["reason"] if _place(row) in published else small_counts_unsaid(str(row["reason"]), threshold)
+            for row in records(notes)
+        ]
+    return told
 
 
 def _with_published(notes: pd.DataFrame, rows: list[dict[str, Any]], published: set[Place]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ behind.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from impactkit.errors import SpecError
@@ -85,7 +85,7 @@ class RowGroup:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """A table ready to be rendered.
 
@@ -109,6 +109,11 @@ class Table:
         Where the figures come from.
     evidence : str
         Weakest strength of evidence in the table, as in ``glance()``; "" when it makes no comparison.
+
+    Attributes
+    ----------
+    footnotes : tuple of str
+        In order of first appearance, reading left to right and down; number one is the first.
 
     Examples
     --------
@@ -135,8 +140,10 @@ class Table:
     notes: tuple[str, ...] = ()
     source: str = ""
     evidence: str = ""
+    footnotes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "footnotes", self._gathered_footnotes())
         if not self.key or not all(letter.isalnum() or letter in "-_" for letter in self.key):
             raise SpecError(f'a table\'s key is letters, digits, "-" and "_"; got "{self.key}": choose another')
         for row in self.rows():
@@ -151,9 +158,7 @@ class Table:
         for group in self.groups:
             yield from group.rows
 
-    @property
-    def footnotes(self) -> tuple[str, ...]:
-        """Footnotes in order of first appearance, reading left to right and down; number one is the first."""
+    def _gathered_footnotes(self) -> tuple[str, ...]:
         seen: dict[str, None] = {}
         for group in self.groups:
             seen.update(dict.fromkeys(group.notes))
@@ -211,4 +216,7 @@ class Table:
         return self.to_html()
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
         return self.to_text()

@@ -46,7 +46,8 @@ def weeks_saved_table(
     Returns
     -------
     Table
-        A line for each population, and below it one for each norm cell if the analysis was asked for them.
+        A line for each population, and below it one for each norm cell if the analysis was asked for them; a cell
+        whose clients are the same in two populations stands in the later one.
 
     Raises
     ------
@@ -61,11 +62,12 @@ def weeks_saved_table(
     for analysis in dict.fromkeys(row["analysis"] for row in rows):
         lines = []
         own = [row for row in rows if row["analysis"] == analysis]
+        last = {(row["term"], row["n"]): row["population"] for row in own}  # a cell within its narrowest population
         for population in dict.fromkeys(row["population"] for row in own):
             part = {row["term"]: row for row in own if row["population"] == population}
             lines.append(_saved_line(words.population(population), part, reasons, chosen))
             for term, row in part.items():
-                if str(term).startswith(CELL):
+                if str(term).startswith(CELL) and last[term, row["n"]] == population:
                     label = f"  {cell_words(term)}"
                     lines.append(_saved_line(label, {"saved": row}, reasons, chosen))
         look = next(look for look in looks if look["analysis"] == analysis)
@@ -253,6 +255,7 @@ def _saved_line(label: str, part: dict[str, Record], reasons: Reasons, style: St
 
 def _number(row: Record, reasons: Reasons, style: Style, *, effect: bool = False) -> Cell:
     value, unit, measure = row["estimate"], row["unit"], str(row["measure"])
+    unit = "proportion" if unit == "share" else unit  # of a variance, not of people
     with_unit = measure == "proportion"
     text = style.number(value, unit, measure, with_unit=with_unit)
     if measure == "count" and not is_missing(value) and value != "c" and float(value) == int(value):

@@ -37,7 +37,7 @@ class AuditLine:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Audit:
     """All counts, in the order in which the rules are applied.
 
@@ -57,6 +57,10 @@ class Audit:
 
     lines: tuple[AuditLine, ...]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        found = f"{self['notes in the table']:,} notes in, {self['notes used']:,} used"
+        return f"<Audit: {found}; {len(self.lines)} counts>"
 
     def __iter__(self) -> Iterator[AuditLine]:
         return iter(self.lines)

@@ -32,6 +32,9 @@ __all__ = ["MADE", "Episodes", "build_episodes"]
 MADE = ("practice", "diagnosis", "client_group", "age_band", "sex", "birth_year", "area")
 """Columns of the frame by which a norm can be taken; others are carried from the notes."""
 
+LONG_SILENCE = 92
+"""Days without any note that are said when nobody gave a window."""
+
 Ints = NDArray[np.int64]
 
 
@@ -250,12 +253,25 @@ class _Builder:
         """Say it when records begin with the window, so that a running absence cannot be told from a new one."""
         notes = self.notes
         written = np.where(notes.issued == NO_DAY, notes.start, notes.issued)
+        said = self._gaps(np.unique(written[written != NO_DAY])) if self.rules.window is None else ()
         if self.rules.run_in_days or bool((written < notes.opens).any()):
-            return ()
+            return said
         return (
+            *said,
             f"no note is older than the window, which opens on {day_text(notes.opens)}: absences that were running "
             "then look like new ones and durations are biased; give earlier notes, a later window, or "
             "FitNoteEpisodes(run_in_days=...) of the longest usual note and the gap",
+        )
+
+    def _gaps(self, days: NDArray[Any]) -> tuple[str, ...]:
+        """Say it when the window taken from the notes has a long stretch without any: a mistyped year, as a rule."""
+        longest = int(np.diff(days).max(initial=0))
+        if longest <= LONG_SILENCE:
+            return ()
+        return (
+            f"no note was written for {longest:,} days on end, and the window is taken from the notes "
+            f"({day_text(self.notes.opens)} to {day_text(self.notes.closes)}): if a year is mistyped, the window is "
+            "too wide and open episodes count as ended; correct it, or give FitNoteEpisodes(window=...)",
         )
 
     def _frame(self, merged: MergedNotes, majority: Majority, seen: Seen, kept: Ints) -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.data.columns import Column
 
-__all__ = ["NO_DAY", "add_months", "as_days", "day_number", "day_text"]
+__all__ = ["NO_DAY", "add_months", "as_days", "day_number", "day_text", "today"]
 
 NO_DAY = np.iinfo(np.int32).min
 """Stands for a missing day."""
@@ -91,6 +91,11 @@ def day_number(text: str) -> int:
 def day_text(day: int) -> str:
     """Write a day as an ISO date."""
     return str(np.datetime64(int(day), "D"))
+
+
+def today() -> int:
+    """Give today as days since 1970-01-01: dates after it are mistakes."""
+    return date.today().toordinal() - 719163
 
 
 def _day(text: str, pattern: str | None) -> int:

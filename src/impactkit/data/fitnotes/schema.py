@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impactkit.data.columns import Column
-from impactkit.data.fitnotes.dates import NO_DAY, add_months, as_days, day_number, day_text
+from impactkit.data.fitnotes.dates import NO_DAY, add_months, as_days, day_number, day_text, today
 from impactkit.data.fitnotes.names import find_columns
 from impactkit.data.frames import Columns
 from impactkit.design import FitNoteColumns, FitNoteEpisodes
@@ -254,6 +254,9 @@ class _Sheet:
         for name, day in (("issued", issued), ("assessed", assessed)):
             far = ~no_start & (day != NO_DAY) & (np.abs(day - start) > FAR_APART)
             self._fault(f"{name} far from it", far, f"a note should be {name} within a year of its first day")
+        written = np.where(issued == NO_DAY, np.where(assessed == NO_DAY, start, assessed), issued)
+        future = (written != NO_DAY) & (written > today())
+        self._fault("in the future", future, "a note should be written, or begin, no later than today")
         early = (issued != NO_DAY) & (assessed != NO_DAY) & (issued < assessed)
         self._fault("issued before assessed", early, "a note should be issued on or after the assessment")
         born = self.fields.get("birth_year")
