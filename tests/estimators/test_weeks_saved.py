@@ -90,7 +90,7 @@ def test_days_and_weeks_agree() -> None:
         time_unit="days",
     )
     assert value(days) == pytest.approx(7 * value(weeks))
-    assert set(days.tidy()["unit"]) == {"days", "proportion"}
+    assert set(days.tidy()["unit"]) == {"days", "share"}
 
 
 def test_a_horizon_beyond_the_norm_is_one_error_that_names_the_largest() -> None:
