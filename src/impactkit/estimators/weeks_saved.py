@@ -301,8 +301,8 @@ def _population_rows(
 
     both, mean = whole.client_expected - whole.client_observed, "restricted_mean"
     return [
-        PendingRow(key("saved", "difference"), whole.saved, sample, both, whole.episodes),
-        PendingRow(key("expected", mean), whole.expected, sample, whole.client_expected, whole.episodes),
+        PendingRow(key("saved", "difference"), whole.saved, sample, both, whole.steps),
+        PendingRow(key("expected", mean), whole.expected, sample, whole.client_expected, whole.steps),
         PendingRow(key("observed", mean), whole.observed, sample, whole.client_observed),
         PendingRow(key("norm's share of variance", "proportion", "proportion"), np.nan, sample, describes=_SHARE),
     ]
@@ -326,5 +326,5 @@ def _cell_rows(
             continue
         part = _solve(own, norms, spec.horizon)
         clients = part.client_expected - part.client_observed
-        rows.append(PendingRow(key, part.saved, own, clients, part.episodes))
+        rows.append(PendingRow(key, part.saved, own, clients, part.steps))
     return rows
