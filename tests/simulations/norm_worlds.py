@@ -91,8 +91,8 @@ def people(rng: np.random.Generator, pilot: Pilot, effect: float, times: int = 1
     adviser = np.zeros(n, dtype=int)
     pull = np.ones(n)
     if pilot.advisers:
-        adviser = rng.permutation(np.repeat(np.arange(len(pilot.advisers)), pilot.advisers)) if times == 1 else (
-            np.arange(n)
+        adviser = (
+            rng.permutation(np.repeat(np.arange(len(pilot.advisers)), pilot.advisers)) if times == 1 else (np.arange(n))
         )
         pull = np.exp(pilot.adviser_sd * rng.standard_normal(adviser.max() + 1))[adviser]
     rest = np.maximum(1.0, np.ceil((whole - entry) * effect * pull))

@@ -199,7 +199,12 @@ def _rows(spec: ObservedExpected, sample: ClientSample, norms: Norms, population
         lacking = "no client returned" if seen == 0.0 else "the norm expects no return"
         return [PendingRow(head, np.nan, sample, reason=f"{lacking} while watched, so there is no ratio"), *counts]
     clients = sample.weights * (back / seen - hazards / due)
-    return [PendingRow(head, float(np.log(seen / due)), sample, clients, {cell: -step / due for cell, step in steps.items()}), *counts]
+    return [
+        PendingRow(
+            head, float(np.log(seen / due)), sample, clients, {cell: -step / due for cell, step in steps.items()}
+        ),
+        *counts,
+    ]
 
 
 def _while_known(spec: ObservedExpected, sample: ClientSample, norms: Norms) -> ClientSample:
