@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["FEW", "SLACK", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
+__all__ = ["FEW", "SLACK", "beyond_horizon", "fewest_at_risk", "norm_reach", "observed_reach", "thin_places", "within_norm"]
 
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
@@ -39,15 +39,30 @@ def observed_reach(sample: ClientSample) -> float:
     return observed(sample.since[seen], sample.back[seen], sample.watched[seen]).curve.known_to
 
 
+def fewest_at_risk(sample: ClientSample, norms: Norms, horizon: float) -> list[tuple[float, str]]:
+    """Give, for each norm cell, the fewest control episodes running at any end that counts, and the cell's name."""
+    found = []
+    for cell in np.unique(sample.cells).tolist():
+        entry = sample.entry[sample.cells == cell]
+        found.append((norms.of(cell).fewest_at_risk(entry, equal_times(entry + horizon)), norms.label(cell)))
+    return found
+
+
 def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSample:
     """Leave out clients whose norm is not known to the horizon, and say how many."""
     kept = norm_reach(sample, norms) >= horizon - SLACK
     if kept.all() or not kept.any():
         return sample
+    cells = "; ".join(
+        f"{norms.label(cell)} ({int((~kept & (sample.cells == cell)).sum()):,} of {int((sample.cells == cell).sum()):,})"
+        for cell in np.unique(sample.cells[~kept]).tolist()
+    )
     return sample.only(
         kept,
         f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
-        f"the horizon: weeks saved is that of the other {int(kept.sum()):,}",
+        f"the horizon: {cells}. Weeks saved is that of the other {int(kept.sum()):,} and not of the whole population: "
+        f"those left out had been absent {number(float(sample.entry[~kept].mean()))} on average at assessment, the "
+        f"others {number(float(sample.entry[kept].mean()))}. A cell that is half left out is better joined with another",
     )
 
 
@@ -73,7 +88,10 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
         said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
     cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
     if short.any():
-        cure += ', or leave out clients the norm does not cover with `restrict="clients"`'
+        cure += (
+            f", or leave out the {int(short.sum()):,} of {sample.n:,} clients the norm does not cover with "
+            '`restrict="clients"`: weeks saved is then that of the others'
+        )
     cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
     return [
         f"the horizon of {horizon:g} {unit} is beyond what the data can tell{where}; the longest they "
@@ -84,11 +102,10 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
 def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]:
     """Say where the norm, or the clients' own curve, rests on few, or collapses early."""
     said = []
-    fewest: list[tuple[float, str]] = []
+    fewest = fewest_at_risk(sample, norms, horizon)
     for cell in np.unique(sample.cells).tolist():
         norm, entry = norms.of(cell), sample.entry[sample.cells == cell]
         end = equal_times(entry + horizon)
-        fewest.append((norm.fewest_at_risk(entry, end), norms.label(cell)))
         for time in norm.collapse[norm.collapse < norm.last].tolist():
             hit = int(((equal_times(entry) < time) & (end >= time)).sum())
             if hit:
