@@ -1,4 +1,4 @@
-"""Corrections for few unequal groups, against the matrices they stand for and against what they should be unbiased for."""
+"""Corrections for few unequal groups, against the matrices they stand for and what they should be unbiased for."""
 
 from __future__ import annotations
 

@@ -82,7 +82,9 @@ def _one(pilot: Pilot, spec: ik.WeeksSaved, effect: float, true: float, seed: in
     ]
 
 
-def _row(name: str, pilot: Pilot, effect: float, rule: str = "censored", runs: int = RUNS) -> tuple[dict[str, Any], Any]:
+def _row(
+    name: str, pilot: Pilot, effect: float, rule: str = "censored", runs: int = RUNS
+) -> tuple[dict[str, Any], Any]:
     options: dict[str, Any] = {"unknown": rule, "known_by": ("sign",) if rule == "ipcw" else ()}
     spec = ik.WeeksSaved(name="saved", horizon=HORIZON, restrict="clients", **options)
     true, _ = truth(pilot, effect, HORIZON)
@@ -134,4 +136,8 @@ def lost() -> Table:
     return found
 
 
-NORM_TABLES: dict[str, Callable[[], Table]] = {"weeks_saved": pilots, "weeks_saved_thin": thin, "weeks_saved_lost": lost}
+NORM_TABLES: dict[str, Callable[[], Table]] = {
+    "weeks_saved": pilots,
+    "weeks_saved_thin": thin,
+    "weeks_saved_lost": lost,
+}

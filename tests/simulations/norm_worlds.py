@@ -1,4 +1,4 @@
-"""Made-up pilots of many shapes, for which the truth is known: cells, delayed entry, advisers, weights, lost outcomes."""
+"""Made-up pilots of many shapes and of known truth: cells, delayed entry, advisers, weights, lost outcomes."""
 
 from __future__ import annotations
 

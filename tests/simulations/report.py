@@ -28,9 +28,9 @@ HEAD = f"""\
 
 How often the 95% interval of an estimate holds the truth, and how often the 5% test rejects a null that is true, in
 trials drawn by computer. Unless a section says otherwise every row goes the public way,
-`Evaluation(design, data, analyses).fit()`, as often as R says, with seed {SEED}. *SE / SD* is the mean standard error over the standard deviation of the estimates, *MC SE* the
-Monte Carlo standard error of a coverage of 95%. A row passes when its coverage lies in the band, which is 95% ± 3 of
-those unless a wider one is given with its reason.
+`Evaluation(design, data, analyses).fit()`, as often as R says, with seed {SEED}. *SE / SD* is the mean standard error
+over the standard deviation of the estimates, *MC SE* the Monte Carlo standard error of a coverage of 95%. A row passes
+when its coverage lies in the band, which is 95% ± 3 of those unless a wider one is given with its reason.
 
 This page was written by `.venv/bin/python tests/simulations/report.py`; `make slow` runs the same simulations as tests.
 The trials are defined in `tests/simulations/trials.py`.

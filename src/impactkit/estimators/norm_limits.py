@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["FEW", "SLACK", "beyond_horizon", "fewest_at_risk", "norm_reach", "observed_reach", "thin_places", "within_norm"]
+__all__ = [
+    "FEW",
+    "SLACK",
+    "beyond_horizon",
+    "fewest_at_risk",
+    "norm_reach",
+    "observed_reach",
+    "thin_places",
+    "within_norm",
+]
 
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
@@ -53,16 +62,17 @@ def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSam
     kept = norm_reach(sample, norms) >= horizon - SLACK
     if kept.all() or not kept.any():
         return sample
-    cells = "; ".join(
-        f"{norms.label(cell)} ({int((~kept & (sample.cells == cell)).sum()):,} of {int((sample.cells == cell).sum()):,})"
-        for cell in np.unique(sample.cells[~kept]).tolist()
-    )
+    listed = []
+    for cell in np.unique(sample.cells[~kept]).tolist():
+        mine = sample.cells == cell
+        listed.append(f"{norms.label(cell)} ({int((~kept & mine).sum()):,} of {int(mine.sum()):,})")
+    cells = "; ".join(listed)
     return sample.only(
         kept,
         f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
         f"the horizon: {cells}. Weeks saved is that of the other {int(kept.sum()):,} and not of the whole population: "
-        f"those left out had been absent {number(float(sample.entry[~kept].mean()))} on average at assessment, the "
-        f"others {number(float(sample.entry[kept].mean()))}. A cell that is half left out is better joined with another",
+        f"those left out had been absent {number(float(sample.entry[~kept].mean()))} on average at assessment, "
+        f"the others {number(float(sample.entry[kept].mean()))}. A cell half left out is better joined to another",
     )
 
 
@@ -90,7 +100,7 @@ def beyond_horizon(horizon: float, study: StudyData, sample: ClientSample, norms
     if short.any():
         cure += (
             f", or leave out the {int(short.sum()):,} of {sample.n:,} clients the norm does not cover with "
-            '`restrict="clients"`: weeks saved is then that of the others'
+            '`restrict="clients"`, so that weeks saved is that of the others'
         )
     cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
     return [

@@ -323,9 +323,9 @@ def draw_clients(
             "at some moment whoever was then absent, and not if it is those who stay absent whose outcome is missing",
             "returned": "returned at the last contact (the best case)",
             "absent": "still absent at the horizon (the worst case)",
-            "ipcw": "stood for by clients like them whose outcome is known, weighted up. This is right if an outcome is "
-            "missing for reasons the `known_by` columns and the time at assessment tell, and not if contact broke off "
-            "at some moment: long absences are then the ones not seen to end, and weeks saved comes out too large",
+            "ipcw": "stood for by clients like them whose outcome is known, weighted up. This is right if an outcome "
+            "is missing for reasons the `known_by` columns and the time at assessment tell, and not if contact broke "
+            "off at some moment: long absences are then the ones not seen to end, and weeks saved comes out too large",
         }
         remarks.append(f"{int(unseen.sum()):,} of {rows.size:,} clients have no known outcome: {said[unknown]}")
     early = int(((equal_times(dated) == 0) & ~back & ~unseen).sum())

@@ -132,8 +132,8 @@ def client_values(sample: ClientSample, values: NDArray[np.float64]) -> tuple[ND
         return values * leverage_factor(share), leverage_df(share, own)
     _, place = np.unique(sample.clusters, return_inverse=True)
     place = place.reshape(-1)
-    of_cluster = np.bincount(place, weights=share)
-    df = min(leverage_df(of_cluster, np.bincount(place, weights=own)), leverage_df(of_cluster, of_cluster**2))
+    of_cluster, apart = (np.asarray(np.bincount(place, weights=each), dtype=np.float64) for each in (share, own))
+    df = min(leverage_df(of_cluster, apart), leverage_df(of_cluster, of_cluster**2))
     return values * leverage_factor(of_cluster)[place], df
 
 

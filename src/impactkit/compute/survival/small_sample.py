@@ -167,7 +167,7 @@ def correction(norm: ConditionalNorm, codes: Codes | None, groups: Codes) -> Cor
     Bell, R. M. and McCaffrey, D. F. (2002), as in :func:`leverage_df`, for the correction called CR2.
     """
     if codes is None:
-        lonely = norm.at_risk <= 1.0
+        lonely: NDArray[np.bool_] = np.asarray(norm.at_risk <= 1.0)
         factor = np.where(lonely, 0.0, np.sqrt(norm.at_risk / np.where(lonely, 1.0, norm.at_risk - 1.0)))[None]
         return Correction(norm, groups.astype(np.int64), None, np.ones((1, norm.time.size)), factor, lonely)
     found, place = np.unique(codes, return_inverse=True)
@@ -176,6 +176,6 @@ def correction(norm: ConditionalNorm, codes: Codes | None, groups: Codes) -> Cor
     enters = np.bincount(place * width + norm.first, minlength=found.size * width)
     leaves = np.bincount(place * width + norm.until, minlength=found.size * width)
     at_risk = np.cumsum((enters - leaves).reshape(found.size, width), axis=1)[:, :-1].astype(np.float64)
-    lonely = (at_risk >= norm.at_risk).any(axis=0)
+    lonely = np.asarray((at_risk >= norm.at_risk).any(axis=0), dtype=bool)
     factor = np.where(lonely, 0.0, np.nan_to_num(leverage_factor(at_risk / norm.at_risk)))
     return Correction(norm, found.astype(np.int64), place, at_risk, factor, lonely)
