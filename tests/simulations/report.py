@@ -5,9 +5,9 @@ With names only these are run, and their sections put in place of those on the p
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
-import textwrap
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -38,7 +38,7 @@ The trials are defined in `tests/simulations/trials.py`.
 
 
 def _run(name: str) -> tuple[Table, str]:
-    return TABLES[name](), textwrap.dedent(TABLES[name].__doc__ or "").strip()
+    return TABLES[name](), inspect.cleandoc(TABLES[name].__doc__ or "")
 
 
 def _written() -> dict[str, str]:

@@ -29,6 +29,9 @@ __all__ = [
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
 
+VERY_FEW = 5
+"""Fewer control episodes at risk than this make intervals that hang on them too narrow: see the page of simulations."""
+
 SLACK = 1e-7
 """Times that are longer by less than this are not longer: they were rounded before they were subtracted."""
 
@@ -128,9 +131,15 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
     thin = [entry for entry in fewest if entry[0] < FEW]
     if thin:
         least, label = min(thin)
+        hang = sum(count < VERY_FEW for count, _ in thin)
+        narrow = (
+            f". In {hang:,} of them fewer than {VERY_FEW} were: an interval that hangs on these norms is too narrow"
+            if hang
+            else ""
+        )
         said.append(
             f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
-            f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few"
+            f"time that counts (fewest: {int(least):,}, in {label}): those norms rest on few{narrow}"
         )
     watching = int(((sample.since >= horizon - SLACK) & (sample.watched > 0)).sum())
     back = int(sample.back.sum())
