@@ -202,13 +202,14 @@ def test_the_expected_curve_integrates_to_the_expected_mean() -> None:
             weights=np.ones(len(clients)),
             cells=(clients["cell"] == "mind").to_numpy().astype(np.int32),
             norms=norms,
-            episode_cells=cells,
             times=grid,
         )
     )
     assert sum(value for value, _, _ in values) == pytest.approx(found.expected, rel=CLOSE)
     np.testing.assert_allclose(sum(own for _, own, _ in values), found.client_expected, atol=1e-10)
-    np.testing.assert_allclose(sum(theirs for _, _, theirs in values), found.episodes, atol=1e-10)
+    whole = {code: sum(steps[code] for _, _, steps in values) for code in norms}
+    for code, norm in norms.items():
+        np.testing.assert_allclose(norm.contributions(whole[code]), found.episodes[cells == code], atol=1e-10)
 
 
 def test_weeks_made_of_days_give_what_days_give() -> None:

@@ -125,6 +125,7 @@ SMALL = "robust errors of a hazard ratio have no small-sample correction without
 
 
 def table(replications: int = 2000):
+    """Restricted means within 13 weeks and hazard ratios of `TimeToWork`; strata, clusters, covariates, late entry."""
     return simulate("Time to work", trials(replications))
 
 

@@ -13,6 +13,8 @@ from impactkit.estimators.norm_variance import PendingRow, carry
 from impactkit.results import Curve, RowKey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from impactkit.data import StudyData
@@ -50,16 +52,15 @@ def saved_curves(
     found = [_curve(spec, study, population, "observed", "survival", times, shares, errors, risk, gone)]
     grid = np.linspace(0.0, spec.horizon, POINTS)
     values, errors = [], []
-    for share, clients, episodes in expected_survival(
+    for share, clients, steps in expected_survival(
         entry=sample.entry,
         weights=sample.weights,
         cells=sample.cells,
         norms={cell: norms.of(cell) for cell in np.unique(sample.cells).tolist()},
-        episode_cells=norms.controls.cells.codes,
         times=grid,
     ):
         values.append(share)
-        errors.append(_error(sample, norms, clients, episodes))
+        errors.append(_error(sample, norms, clients, steps))
     nothing = np.full(grid.size, np.nan)
     found.append(
         _curve(spec, study, population, "expected", "norm_survival", grid, np.array(values), errors, nothing, nothing)
@@ -68,10 +69,10 @@ def saved_curves(
 
 
 def _error(
-    sample: ClientSample, norms: Norms, clients: NDArray[np.float64], episodes: NDArray[np.float64] | None
+    sample: ClientSample, norms: Norms, clients: NDArray[np.float64], steps: Mapping[int, NDArray[np.float64]] | None
 ) -> tuple[float, float]:
     key = RowKey("", "", "", "", "proportion", "proportion")
-    found = carry(PendingRow(key, 0.0, sample, clients, episodes), norms)
+    found = carry(PendingRow(key, 0.0, sample, clients, steps), norms)
     return found.std_error, found.df
 
 

@@ -15,13 +15,24 @@ if TYPE_CHECKING:
 
     from impactkit.data import StudyData
 
-__all__ = ["FEW", "beyond_horizon", "norm_reach", "observed_reach", "thin_places", "within_norm"]
+__all__ = [
+    "FEW",
+    "beyond_horizon",
+    "fewest_at_risk",
+    "norm_reach",
+    "observed_reach",
+    "thin_places",
+    "within_norm",
+]
 
 FEW = 10
 """Fewer control episodes (or clients) at risk than this are said."""
 
 MOST_NAMED = 6
 """Cells named in one sentence."""
+
+VERY_FEW = 5
+"""Fewer control episodes at risk than this make intervals that hang on them too narrow: see the page of simulations."""
 
 
 def norm_reach(sample: ClientSample, norms: Norms) -> NDArray[np.float64]:
@@ -39,15 +50,31 @@ def observed_reach(sample: ClientSample) -> float:
     return observed(sample.since[seen], sample.back[seen], sample.watched[seen]).curve.known_to
 
 
+def fewest_at_risk(sample: ClientSample, norms: Norms, horizon: float) -> list[tuple[float, str]]:
+    """Give, for each norm cell, the fewest control episodes running at any end that counts, and the cell's name."""
+    found = []
+    for cell in np.unique(sample.cells).tolist():
+        entry = sample.entry[sample.cells == cell]
+        found.append((norms.of(cell).fewest_at_risk(entry, entry + horizon), norms.label(cell)))
+    return found
+
+
 def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSample:
     """Leave out clients whose norm is not known to the horizon, and say how many."""
     kept = upto(horizon, norm_reach(sample, norms))
     if kept.all() or not kept.any():
         return sample
+    listed = []
+    for cell in np.unique(sample.cells[~kept]).tolist():
+        mine = sample.cells == cell
+        listed.append(f"{norms.label(cell)} ({int((~kept & mine).sum()):,} of {int(mine.sum()):,})")
+    cells = "; ".join(listed)
     return sample.only(
         kept,
         f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
-        "the horizon: weeks saved is that of the others",
+        f"the horizon: {cells}. Weeks saved is that of the other {int(kept.sum()):,} and not of the whole population: "
+        f"those left out had been absent {number(float(sample.entry[~kept].mean()))} on average at assessment, "
+        f"the others {number(float(sample.entry[kept].mean()))}. A cell half left out is better joined to another",
     )
 
 
@@ -75,7 +102,10 @@ def beyond_horizon(
         said.append(f"no client was watched longer than {number(own)} {unit} after assessment, and not all were back")
     cure = f"shorten the horizon to {largest:g}" if largest > 0 else "there is no horizon for all of them"
     if short.any() and not restricted:
-        cure += ', or leave out clients the norm does not cover with `restrict="clients"`'
+        cure += (
+            f", or leave out the {int(short.sum()):,} of {sample.n:,} clients the norm does not cover with "
+            '`restrict="clients"`, so that weeks saved is that of the others'
+        )
     cell_words = ", or use fewer or wider `norm_by` columns" if short.any() else ""
     return [
         f"the horizon of {horizon:g} {unit} is beyond what the data can tell{where}; the longest they "
@@ -86,11 +116,10 @@ def beyond_horizon(
 def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]:
     """Say where the norm, or the clients' own curve, rests on few, or collapses early."""
     said = []
-    fewest: list[tuple[float, str]] = []
+    fewest = fewest_at_risk(sample, norms, horizon)
     for cell in np.unique(sample.cells).tolist():
         norm, entry = norms.of(cell), sample.entry[sample.cells == cell]
         end = entry + horizon
-        fewest.append((norm.fewest_at_risk(entry, end), norms.label(cell)))
         for time in norm.collapse[norm.collapse < norm.last].tolist():
             hit = int((later(time, entry) & upto(time, end)).sum())
             if hit:
@@ -109,9 +138,14 @@ def thin_places(sample: ClientSample, norms: Norms, horizon: float) -> list[str]
     thin = [entry for entry in fewest if entry[0] < FEW]
     if thin:
         label = min(thin)[1]
+        narrow = (
+            f". Where fewer than {VERY_FEW} were, an interval that hangs on the norm is too narrow"
+            if any(count < VERY_FEW for count, _ in thin)
+            else ""
+        )
         said.append(
             f"in {len(thin):,} of {len(fewest):,} norm cells fewer than {FEW} control episodes were running at some "
-            f"time that counts (fewest in {label}): those norms rest on few"
+            f"time that counts (fewest in {label}): those norms rest on few{narrow}"
         )
     watching = int((upto(horizon, sample.since) & (sample.watched > 0)).sum())
     back = int(sample.back.sum())

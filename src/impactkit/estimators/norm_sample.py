@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from impactkit.compute.survival.conditional import ConditionalNorm, conditional_norm
+from impactkit.compute.survival.small_sample import Correction, correction, leverage_df
 from impactkit.compute.survival.ties import later, upto
 from impactkit.compute.survival.two_sources import Groups, client_groups, practice_groups
 from impactkit.errors import DataError
@@ -108,13 +109,14 @@ class Norms:
     controls : ControlData
     groups : Groups
         The episodes by practice.
-    by_cell : dict
+    by_cell, corrections : dict
         Made when first asked for.
     """
 
     controls: ControlData
     groups: Groups
     by_cell: dict[int, ConditionalNorm] = field(default_factory=dict)
+    corrections: dict[int, Correction] = field(default_factory=dict)
 
     def of(self, cell: int) -> ConditionalNorm:
         """Give the norm of a cell."""
@@ -124,6 +126,66 @@ class Norms:
                 self.controls.start[inside], self.controls.stop[inside], self.controls.ended[inside]
             )
         return self.by_cell[cell]
+
+    def values(self, steps: Mapping[int, NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give what each control episode contributes to a quantity, corrected, and each set's degrees of freedom.
+
+        Parameters
+        ----------
+        steps : mapping of int to ndarray
+            For each cell, by how much the quantity moves with the ends at each time of its norm.
+
+        Returns
+        -------
+        values : ndarray of shape (m,)
+            NaN where the groups tell nothing of a variance that is not 0.
+        df : ndarray of shape (s,)
+
+        Notes
+        -----
+        Variance at times at which one practice alone is at risk cannot be seen between practices. It is taken to be
+        there in proportion: values of the set are multiplied by the root of all working variance over what is seen.
+        """
+        sets, codes = self.groups.sizes.size, self.controls.cells.codes
+        values, unseen = np.zeros(codes.size), np.zeros(sets)
+        of_group: list[NDArray[np.int64]] = []
+        working: list[NDArray[np.float64]] = []
+        home: list[NDArray[np.int64]] = []
+        for cell, step in steps.items():
+            inside = np.flatnonzero(codes == cell)
+            found = self._correction(cell, inside).contributions(step)
+            values[inside] = found.values
+            place = int(self.groups.stratum[inside[0]])
+            unseen[place] += found.unseen
+            of_group.append(self.corrections[cell].groups)
+            working.append(found.working)
+            home.append(np.full(found.working.size, place, dtype=np.int64))
+        groups, back = np.unique(np.concatenate(of_group), return_inverse=True)
+        back = back.reshape(-1)
+        variance = np.bincount(back, weights=np.concatenate(working))
+        stratum = np.zeros(groups.size, dtype=np.int64)
+        stratum[back] = np.concatenate(home)
+        df = np.full(sets, np.nan)
+        factor = np.ones(sets)
+        for place in range(sets):
+            own = variance[stratum == place]
+            total = float(own.sum())
+            if total <= 0.0:
+                factor[place] = np.nan if unseen[place] > 0 else 1.0
+                continue
+            factor[place] = np.sqrt((total + unseen[place]) / total)
+            share = own / total
+            df[place] = leverage_df(share, share)
+            if self.groups.codes is not None and not self.groups.alone[place]:
+                df[place] = min(df[place], leverage_df(share, share**2))
+        return values * factor[self.groups.stratum], df
+
+    def _correction(self, cell: int, inside: NDArray[np.intp]) -> Correction:
+        if cell not in self.corrections:
+            grouped = self.groups.codes is not None and not self.groups.alone[self.groups.stratum[inside[0]]]
+            codes = inside if self.groups.codes is None else self.groups.codes[inside]
+            self.corrections[cell] = correction(self.of(cell), codes if grouped else None, codes)
+        return self.corrections[cell]
 
     def label(self, cell: int) -> str:
         """Name a cell."""
@@ -283,10 +345,13 @@ def draw_clients(
                     "name fewer `known_by` columns"
                 )
         said = {
-            "censored": "still absent at the last contact, and not watched beyond",
+            "censored": "still absent at the last contact, and not watched beyond. This is right if contact broke off "
+            "at some moment whoever was then absent, and not if it is those who stay absent whose outcome is missing",
             "returned": "returned at the last contact (the best case)",
             "absent": "still absent at the horizon (the worst case)",
-            "ipcw": "stood for by clients like them whose outcome is known, weighted up",
+            "ipcw": "stood for by clients like them whose outcome is known, weighted up. This is right if an outcome "
+            "is missing for reasons the `known_by` columns and the time at assessment tell, and not if contact broke "
+            "off at some moment: long absences are then the ones not seen to end, and weeks saved comes out too large",
         }
         remarks.append(f"{int(unseen.sum()):,} of {rows.size:,} clients have no known outcome: {said[unknown]}")
     early = int((upto(dated, 0.0) & ~back & ~unseen).sum())

@@ -181,12 +181,11 @@ def _exits(spec: ObservedExpected, sample: ClientSample) -> tuple[np.ndarray, np
 def _rows(spec: ObservedExpected, sample: ClientSample, norms: Norms, population: str) -> list[PendingRow]:
     leave, back = _exits(spec, sample)
     hazards = np.zeros(sample.n)
-    episodes = np.zeros(norms.controls.cells.codes.size)
+    steps = {}
     for cell in np.unique(sample.cells).tolist():
         mine, norm = sample.cells == cell, norms.of(cell)
         hazards[mine] = norm.hazard(sample.entry[mine], leave[mine])
-        inside = norms.controls.cells.codes == cell
-        episodes[inside] = norm.hazard_influence(sample.entry[mine], leave[mine], sample.weights[mine])
+        steps[cell] = norm.hazard_steps(sample.entry[mine], leave[mine], sample.weights[mine])
     seen, due = float(sample.weights @ back), float(sample.weights @ hazards)
 
     def key(term: str, measure: str) -> RowKey:
@@ -196,13 +195,18 @@ def _rows(spec: ObservedExpected, sample: ClientSample, norms: Norms, population
     head = key("observed over expected", "standardised_return_ratio")
     counts = [
         PendingRow(key("observed", "count"), seen, sample, describes=_COUNTED),
-        PendingRow(key("expected", "count"), due, sample, episodes=episodes),
+        PendingRow(key("expected", "count"), due, sample, norm=steps),
     ]
     if seen == 0.0 or due == 0.0:
         lacking = "no client returned" if seen == 0.0 else "the norm expects no return"
         return [PendingRow(head, np.nan, sample, reason=f"{lacking} while watched, so there is no ratio"), *counts]
     clients = sample.weights * (back / seen - hazards / due)
-    return [PendingRow(head, float(np.log(seen / due)), sample, clients, -episodes / due), *counts]
+    return [
+        PendingRow(
+            head, float(np.log(seen / due)), sample, clients, {cell: -step / due for cell, step in steps.items()}
+        ),
+        *counts,
+    ]
 
 
 def _while_known(spec: ObservedExpected, sample: ClientSample, norms: Norms) -> ClientSample:

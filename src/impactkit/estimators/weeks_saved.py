@@ -107,8 +107,14 @@ class WeeksSaved(Analysis):
 
     Influence values are infinitesimal jackknife values of both sides. A client carries their own expected time and
     their part of the observed curve; a control episode its part of the norm. They are summed within practice, and
-    within the design's clusters of clients if it declares any, each with G / (G − 1); practices are compared within
-    sets that share a norm, such as an area. Degrees of freedom follow Welch and Satterthwaite over these parts.
+    within the design's clusters of clients if it declares any; practices are compared within sets that share a norm,
+    such as an area. Each value takes the factor ``1 / sqrt(1 - 2 f + Σ f²)`` for the share f its practice has of the
+    episodes at risk at that time, or its cluster of the clients: sqrt(G / (G − 1)) for groups alike. Degrees of freedom
+    are those of Bell and McCaffrey for groups so unequal, joined over these parts by Welch and Satterthwaite's formula.
+    Where one practice alone is at risk, the variance it may have there is taken from that of independent episodes.
+
+    ``"censored"`` is right if contact broke off at some moment; ``"ipcw"`` if outcomes are missing for reasons that
+    ``known_by`` and elapsed time tell. Each is wrong for the other.
 
     A client whose absence ends in another way than a return (job lost, benefit, retirement) has ``returned`` 0 and is
     censored then, as the formula asks. That assumes they would have returned as the others did; competing exits as
@@ -122,6 +128,8 @@ class WeeksSaved(Analysis):
 
     References
     ----------
+    Bell, R. M. and McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with multi-stage
+    samples. *Survey Methodology* 28.
     Kaplan, E. L. and Meier, P. (1958). Nonparametric estimation from incomplete observations. *Journal of the
     American Statistical Association* 53.
     Royston, P. and Parmar, M. K. B. (2013). Restricted mean survival time. *BMC Medical Research Methodology* 13.
@@ -315,8 +323,8 @@ def _population_rows(
 
     both, mean = whole.client_expected - whole.client_observed, "restricted_mean"
     return [
-        PendingRow(key("saved", "difference"), whole.saved, sample, both, whole.episodes),
-        PendingRow(key("expected", mean), whole.expected, sample, whole.client_expected, whole.episodes),
+        PendingRow(key("saved", "difference"), whole.saved, sample, both, whole.steps),
+        PendingRow(key("expected", mean), whole.expected, sample, whole.client_expected, whole.steps),
         PendingRow(key("observed", mean), whole.observed, sample, whole.client_observed),
         PendingRow(key("norm's share of variance", "proportion", "share"), np.nan, sample, describes=_SHARE),
     ]
@@ -340,5 +348,5 @@ def _cell_rows(
             continue
         part = _solve(own, norms, spec.horizon)
         clients = part.client_expected - part.client_observed
-        rows.append(PendingRow(key, part.saved, own, clients, part.episodes))
+        rows.append(PendingRow(key, part.saved, own, clients, part.steps))
     return rows

@@ -135,8 +135,8 @@ class ConditionalNorm:
         low, high = self._window(entry, entry + elapsed)
         return self._spread(low, high, weights * self.survival(entry, elapsed))
 
-    def log_influence(self, slopes: Floats) -> Floats:
-        """Give what each episode contributes to a quantity with these derivatives by ``log(1 - h_j)``, shape (m,).
+    def log_steps(self, slopes: Floats) -> Floats:
+        """Give by how much a quantity with these derivatives by ``log(1 - h_j)`` moves with each end, shape (k,).
 
         Notes
         -----
@@ -144,8 +144,11 @@ class ConditionalNorm:
         episode at risk ended.
         """
         left = self.at_risk - self.events
-        step = np.divide(slopes, left, out=np.zeros_like(slopes), where=left > 0)
-        return self._contributions(-step)
+        return -np.divide(slopes, left, out=np.zeros_like(slopes), where=left > 0)
+
+    def log_influence(self, slopes: Floats) -> Floats:
+        """Give what each episode contributes to a quantity with these derivatives by ``log(1 - h_j)``, shape (m,)."""
+        return self.contributions(self.log_steps(slopes))
 
     def hazard(self, entry: Floats, leave: Floats) -> Floats:
         """Give the cumulative hazard between two times, ``H(leave) - H(entry)``, of Nelson and Aalen."""
@@ -154,13 +157,18 @@ class ConditionalNorm:
         between: Floats = cumulative[high] - cumulative[low]
         return between
 
+    def hazard_steps(self, entry: Floats, leave: Floats, weights: Floats) -> Floats:
+        """Give by how much the weighted sum of cumulative hazards moves with each end, shape (k,)."""
+        low, high = self._window(entry, leave)
+        steps: Floats = self._spread(low, high, weights) / self.at_risk
+        return steps
+
     def hazard_influence(self, entry: Floats, leave: Floats, weights: Floats) -> Floats:
         """Give what each episode contributes to the weighted sum of cumulative hazards, shape (m,)."""
-        low, high = self._window(entry, leave)
-        return self._contributions(self._spread(low, high, weights) / self.at_risk)
+        return self.contributions(self.hazard_steps(entry, leave, weights))
 
-    def _contributions(self, step: Floats) -> Floats:
-        """Sum ``step_j (dN_kj - Y_kj d_j / n_j)`` over times, for each episode."""
+    def contributions(self, step: Floats) -> Floats:
+        """Sum ``step_j (dN_kj - Y_kj d_j / n_j)`` over times, for each episode, shape (m,)."""
         running = np.concatenate([[0.0], np.cumsum(step * self.events / self.at_risk)])
         own = np.append(step, 0.0)[self.ended_at]
         total: Floats = own - (running[self.until] - running[self.first])

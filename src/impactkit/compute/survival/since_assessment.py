@@ -93,6 +93,8 @@ class Saved:
         Influence values of the clients; those of time saved are the first minus the second.
     episodes : ndarray of shape (m,)
         Influence values of the control episodes, for expected and saved alike.
+    steps : dict of int to ndarray
+        For each norm, by how much both move with the ends at each of its times.
     """
 
     expected: float
@@ -101,6 +103,7 @@ class Saved:
     client_expected: Floats
     client_observed: Floats
     episodes: Floats
+    steps: dict[int, Floats]
 
     @property
     def saved(self) -> float:
@@ -147,11 +150,13 @@ def weeks_saved(
     share = weights / weights.sum()
     by_client = np.full(entry.size, np.nan)
     episodes = np.zeros(episode_cells.size)
+    steps = {}
     for code in np.unique(cells).tolist():
         mine, norm = cells == code, norms[code]
         by_client[mine] = norm.residual_mean(entry[mine], horizon)
         slopes = norm.residual_mean_slopes(entry[mine], horizon, share[mine])
-        episodes[episode_cells == code] = norm.log_influence(slopes)
+        steps[code] = norm.log_steps(slopes)
+        episodes[episode_cells == code] = norm.contributions(steps[code])
     expected = float(share @ by_client)
     own = observed(since, back, weights if watched is None else watched)
     return Saved(
@@ -161,6 +166,7 @@ def weeks_saved(
         client_expected=share * (by_client - expected),
         client_observed=own.mean_influence(horizon),
         episodes=episodes,
+        steps=steps,
     )
 
 
@@ -170,9 +176,8 @@ def expected_survival(
     weights: Floats,
     cells: Codes,
     norms: Mapping[int, ConditionalNorm],
-    episode_cells: Codes,
     times: Sequence[float] | Floats,
-) -> Iterator[tuple[float, Floats, Floats]]:
+) -> Iterator[tuple[float, Floats, dict[int, Floats]]]:
     """Give, for each time since assessment, the mean share the norm expects to be absent still.
 
     Yields
@@ -180,17 +185,17 @@ def expected_survival(
     estimate : float
     clients : ndarray of shape (n,)
         Influence values.
-    episodes : ndarray of shape (m,)
+    steps : dict of int to ndarray
+        For each norm, by how much the estimate moves with the ends at each of its times.
     """
     share = weights / weights.sum()
     codes = np.unique(cells).tolist()
     mine = {code: np.flatnonzero(cells == code) for code in codes}
-    theirs = {code: np.flatnonzero(episode_cells == code) for code in codes}
     for time in np.asarray(times, dtype=np.float64).tolist():
-        values, episodes = np.zeros(entry.size), np.zeros(episode_cells.size)
+        values, steps = np.zeros(entry.size), {}
         for code in codes:
             norm, own = norms[code], mine[code]
             values[own] = norm.survival(entry[own], time)
-            episodes[theirs[code]] = norm.log_influence(norm.survival_slopes(entry[own], time, share[own]))
+            steps[code] = norm.log_steps(norm.survival_slopes(entry[own], time, share[own]))
         estimate = float(share @ values)
-        yield estimate, share * (values - estimate), episodes
+        yield estimate, share * (values - estimate), steps
