@@ -216,7 +216,7 @@ def test_curves_that_cannot_be_drawn_say_why() -> None:
     with pytest.raises(SpecError, match=r'for example result\["a"\]'):
         two.plot("power")
     two["b"].plot("power")
-    with pytest.raises(SpecError, match="There are: forest, love, flow, .*power"):
+    with pytest.raises(SpecError, match=r"There are: forest, love, flow, .*power"):
         two.plot("curves")
 
 

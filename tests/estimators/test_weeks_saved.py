@@ -272,13 +272,17 @@ def test_empty_cells_of_the_table_are_counted() -> None:
 
 
 def test_rows_by_cell() -> None:
-    clients, controls = people(area=list("nnnsss")), episodes(area=list("nsnsnsns"), practice=list("asasbtbt"))
+    clients = pd.concat([people(area=list("nnnsss"))] * 4, ignore_index=True).assign(id=range(24))
+    controls = episodes(area=list("nsnsnsns"), practice=list("asasbtbt"))
     result = fit(saved(by_cell=True, horizon=6.0), clients, controls, norm_by=("area",))
     terms = [term for term in result.tidy()["term"] if term.startswith("saved in")]
     assert terms == ["saved in area=n", "saved in area=s"]
     mean = np.mean([value(result, "saved in area=n"), value(result, "saved in area=s")])
     assert mean == pytest.approx(value(result))  # nobody was lost before the horizon, so that halves average
-    assert result.cells().set_index("term").loc["saved in area=n", "min_cell"] == 3
+    assert result.cells().set_index("term").loc["saved in area=n", "min_cell"] == 12
+    few = fit(saved(by_cell=True, horizon=6.0), clients[clients["id"] > 8], controls, norm_by=("area",))
+    assert np.isnan(value(few, "saved in area=n"))
+    assert "fewer than 10 clients" in reasons(few)
 
 
 def test_curves_start_at_one_and_lie_within_their_limits() -> None:

@@ -334,7 +334,7 @@ _ASSUMPTIONS = (
     ("women among patients", 0.55, "proportion", "not printed; everybody with pregnancy or childbirth"),
     ("employed among patients", 0.92, "proportion", "not printed; the others need notes for benefits"),
     ("days between absences", 15.0, "days", "not printed; two absences of one patient are at least this far apart"),
-    ("outcome unknown", 0.05, "proportion", "not printed alone; added to the clients of the report, who exclude them"),
+    ("outcome unknown", 0.03, "proportion", "not printed alone; added to the clients of the report, who exclude them"),
     ("mean weeks beyond eight", 6.0, "weeks", "not printed; exponential, for clients over eight weeks absent"),
     ("longest weeks beyond eight", 16.0, "weeks", "not printed; no assessment after week 24, where norms run thin"),
     ("shape of follow-up", 3.0, "shape", "not printed; gamma, two weeks at least"),

@@ -62,7 +62,7 @@ def synthetic_pilot_clients(
     missing : bool, default True
         Whether the health problem and the first day of absence are empty for as many clients as in the report.
     unknown : float, optional
-        Share of all clients whose outcome is not known, on top of the printed ones; 0.05, an assumption, when left
+        Share of all clients whose outcome is not known, on top of the printed ones; 0.03, an assumption, when left
         out.
 
     Returns
@@ -98,7 +98,8 @@ def synthetic_pilot_clients(
 
     *What is seen.* Follow-up lasts C days (gamma) and another exit comes after X days (exponential), neither related
     to T. The client is seen to return if T' − e is at most C and X. Both constants are fitted for each pilot, under
-    effect 1, to its printed share back at work and the printed median time from assessment to return.
+    effect 1, to its printed share back at work and the printed median time from assessment to return. Clients whose
+    outcome is not known are those whose contact breaks off first, after an exponential time unrelated to T.
 
     *Margins.* Characteristics, groups and bands of time before assessment have the printed counts in every seed.
     They are unrelated to one another and to the outcome: an assumption, since no table prints them jointly.
@@ -133,17 +134,74 @@ def _clients(
     about: Pilot, effect: float, scale: float, missing: bool, unknown: float, rng: np.random.Generator
 ) -> dict[str, Any]:
     known = max(1, round(about.clients * scale))
-    n = known + round(known * unknown / (1 - unknown))
-    lost = np.zeros(n, dtype=bool)
-    lost[rng.permutation(n)[: n - known]] = True
-    group, no_group = _spread(about.groups, about.clients, n, rng)
-    band, no_time = _spread(about.margins[_TIME], about.clients, n, rng)
-    days = np.zeros(n, dtype=np.int64)
+    group, no_group = _spread(about.groups, about.clients, known, rng)
+    band, no_time = _spread(about.margins[_TIME], about.clients, known, rng)
+    traits = _characteristics(about, known, rng)
+    slot, seen = _seen(about, effect, group, band, unknown, rng)
+    order = rng.permutation(slot.size)
+    slot, seen = slot[order], {name: values[order] for name, values in seen.items()}
+    days, last, lost = seen["days"], seen["last"], seen["lost"]
+    n = slot.size
+    why = np.where(seen["work"], "work", "").astype(object)
+    kinds = np.array([fit_note_fact(f"exits to {name}") for name in _EXITS]).cumsum()
+    kind = np.minimum(np.searchsorted(kinds, rng.random(n), side="right"), len(_EXITS) - 1)
+    why[seen["elsewhere"]] = np.array(_EXITS, dtype=object)[kind[seen["elsewhere"]]]
+    discharged = np.datetime64("2012-01-01", "D") + rng.integers(0, 366, n).astype("timedelta64[D]")
+    empty = no_time[slot] if missing else np.zeros(n, dtype=bool)
+    entry = np.where(empty, np.nan, days.astype(float))
+    total = np.where(empty, np.nan, (days + last).astype(float))
+    return {
+        "client_id": np.array([f"{_CODES[about.area]}-c{place:05d}" for place in range(1, n + 1)], dtype=object),
+        "area": np.full(n, about.area, dtype=object),
+        "synthetic": True,
+        "assessed": (discharged - seen["contact"].astype("timedelta64[D]")).astype("datetime64[s]"),
+        "client_group": _labelled(CLIENT_GROUPS, group, no_group if missing else np.zeros(known, dtype=bool))[slot],
+        **{name: values[slot] for name, values in traits.items()},
+        "entry_weeks": entry / DAYS,
+        "time_band": _labelled(ENTRY_BANDS, band[slot], empty),
+        "duration_weeks": total / DAYS,
+        "entry_days": entry,
+        "duration_days": total,
+        "returned": np.where(lost, np.nan, seen["work"].astype(float)),
+        "exit": why,
+        "after_weeks": last / DAYS,
+    }
+
+
+def _seen(
+    about: Pilot, effect: float, group: Ints, band: Ints, unknown: float, rng: np.random.Generator
+) -> tuple[Ints, dict[str, NDArray[Any]]]:
+    """Draw clients until every place in the printed margins has one whose outcome is known; keep the others too.
+
+    Contact breaks off after an exponential time that is unrelated to everything else, and whose rate gives the share
+    of unknown outcomes: what is censored then tells nothing of who returns.
+    """
+    slot, rate = np.arange(group.size), -1.0
+    slots: list[Ints] = []
+    drawn: list[dict[str, NDArray[Any]]] = []
+    while slot.size:
+        one = _absence(about, effect, group[slot], band[slot], rng)
+        if rate < 0:
+            rate = _rate(one["last"], unknown)
+        breaks = rng.exponential(1.0, slot.size) / rate if rate > 0 else np.full(slot.size, np.inf)
+        lost = breaks < one["last"]
+        one["lost"] = lost
+        one["last"] = np.where(lost, np.floor(np.where(lost, breaks, 0.0)).astype(np.int64), one["last"])
+        one["work"], one["elsewhere"] = one["work"] & ~lost, one["elsewhere"] & ~lost
+        slots.append(slot)
+        drawn.append(one)
+        slot = slot[lost]
+    return np.concatenate(slots), {name: np.concatenate([one[name] for one in drawn]) for name in drawn[0]}
+
+
+def _absence(about: Pilot, effect: float, group: Ints, band: Ints, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Draw, for clients of a group and a band, the day of assessment and what comes first after it."""
+    n = group.size
+    days, rest = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     for place, label in enumerate(ENTRY_BANDS):
         chosen = np.flatnonzero(band == place)
         chances = entry_chances(label)
         days[chosen] = rng.choice(chances.size, size=chosen.size, p=chances)
-    rest = np.zeros(n, dtype=np.int64)
     for place, name in enumerate(CLIENT_GROUPS):
         chosen = np.flatnonzero(group == place)
         rest[chosen] = draw_remaining(about.area, name, days[chosen], rng)
@@ -151,35 +209,17 @@ def _clients(
     contact = follow_up_days(about.follow_up_weeks, n, rng)
     other = np.ceil(DAYS * rng.exponential(1.0, n) / about.other_exits_per_week).astype(np.int64)
     last = np.minimum(np.minimum(rest, contact), other)
-    work = (rest == last) & ~lost
-    elsewhere = ~work & (other == last) & ~lost
-    why = np.where(work, "work", "").astype(object)
-    kinds = np.array([fit_note_fact(f"exits to {name}") for name in _EXITS]).cumsum()
-    kind = np.minimum(np.searchsorted(kinds, rng.random(n), side="right"), len(_EXITS) - 1)
-    why[elsewhere] = np.array(_EXITS, dtype=object)[kind[elsewhere]]
-    last = np.where(lost, np.floor(rng.random(n) * last).astype(np.int64), last)
-    returned = np.where(lost, np.nan, work.astype(float))
-    discharged = np.datetime64("2012-01-01", "D") + rng.integers(0, 366, n).astype("timedelta64[D]")
-    empty = no_time if missing else np.zeros(n, dtype=bool)
-    entry = np.where(empty, np.nan, days.astype(float))
-    total = np.where(empty, np.nan, (days + last).astype(float))
-    no_group = no_group if missing else np.zeros(n, dtype=bool)
-    return {
-        "client_id": np.array([f"{_CODES[about.area]}-c{place:05d}" for place in range(1, n + 1)], dtype=object),
-        "area": np.full(n, about.area, dtype=object),
-        "synthetic": True,
-        "assessed": (discharged - contact.astype("timedelta64[D]")).astype("datetime64[s]"),
-        "client_group": _labelled(CLIENT_GROUPS, group, no_group),
-        **_characteristics(about, n, rng),
-        "entry_weeks": entry / DAYS,
-        "time_band": _labelled(ENTRY_BANDS, band, empty),
-        "duration_weeks": total / DAYS,
-        "entry_days": entry,
-        "duration_days": total,
-        "returned": returned,
-        "exit": why,
-        "after_weeks": last / DAYS,
-    }
+    work = rest == last
+    return {"days": days, "last": last, "contact": contact, "work": work, "elsewhere": ~work & (other == last)}
+
+
+def _rate(last: Ints, unknown: float) -> float:
+    """Give the rate at which contact must break off for a share of outcomes to be unknown."""
+    from scipy.optimize import brentq
+
+    if unknown == 0.0:
+        return 0.0
+    return float(brentq(lambda rate: 1.0 - np.exp(-rate * last).mean() - unknown, 0.0, 1e3))
 
 
 def _characteristics(about: Pilot, n: int, rng: np.random.Generator) -> dict[str, Any]:

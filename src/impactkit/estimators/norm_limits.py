@@ -67,14 +67,20 @@ def within_norm(sample: ClientSample, norms: Norms, horizon: float) -> ClientSam
     listed = []
     for cell in np.unique(sample.cells[~kept]).tolist():
         mine = sample.cells == cell
-        listed.append(f"{norms.label(cell)} ({int((~kept & mine).sum()):,} of {int(mine.sum()):,})")
-    cells = "; ".join(listed)
+        gone = int((~kept & mine).sum())
+        listed.append(f"{norms.label(cell)} ({gone:,} of {int(mine.sum()):,})" if gone >= FEW else norms.label(cell))
+    cells, gone = "; ".join(listed), int((~kept).sum())
+    absent = (
+        f": those left out had been absent {number(float(sample.entry[~kept].mean()))} on average at assessment, the "
+        f"others {number(float(sample.entry[kept].mean()))}"
+        if gone >= FEW
+        else ""
+    )
     return sample.only(
         kept,
-        f"{int((~kept).sum()):,} of {sample.n:,} clients were left out as asked, because their norm is not known to "
-        f"the horizon: {cells}. Weeks saved is that of the other {int(kept.sum()):,} and not of the whole population: "
-        f"those left out had been absent {number(float(sample.entry[~kept].mean()))} on average at assessment, "
-        f"the others {number(float(sample.entry[kept].mean()))}. A cell half left out is better joined to another",
+        f"{gone:,} of {sample.n:,} clients were left out as asked, because their norm is not known to the horizon: "
+        f"{cells}. Weeks saved is that of the others and not of the whole population{absent}. A cell half left out is "
+        "better joined to another",
     )
 
 

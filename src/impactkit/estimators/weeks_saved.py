@@ -15,7 +15,7 @@ from impactkit.compute.survival.ties import later
 from impactkit.design import Design, NormDesign
 from impactkit.errors import DataError
 from impactkit.estimators.norm_curves import saved_curves
-from impactkit.estimators.norm_limits import beyond_horizon, observed_reach, thin_places, within_norm
+from impactkit.estimators.norm_limits import FEW, beyond_horizon, observed_reach, thin_places, within_norm
 from impactkit.estimators.norm_sample import (
     OUTCOME,
     ClientSample,
@@ -92,8 +92,8 @@ class WeeksSaved(Analysis):
     Estimates
         For each population the rows ``saved`` (a difference, positive when time was saved), ``expected`` and
         ``observed`` (restricted means), and the share of the variance of ``saved`` that is the norm's. With
-        ``by_cell``, a ``saved in …`` row for each cell. Curves: the share still absent by time since assessment,
-        observed and expected.
+        ``by_cell``, a ``saved in …`` row for each cell with ten clients or more. Curves: the share still absent by
+        time since assessment, observed and expected.
 
     Notes
     -----
@@ -338,6 +338,10 @@ def _cell_rows(
     for cell in np.unique(sample.cells).tolist():
         own = sample.only(sample.cells == cell)
         key = RowKey(spec.name, OUTCOME, population, f"saved in {norms.label(cell)}", "difference", unit)
+        if own.n < FEW:
+            reason = f"fewer than {FEW} clients: too few for an interval"
+            rows.append(PendingRow(key, np.nan, own, reason=reason))
+            continue
         reach = observed_reach(own) if (own.watched > 0).any() else 0.0
         if later(spec.horizon, reach):
             reason = (
