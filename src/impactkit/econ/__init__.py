@@ -1,7 +1,18 @@
-"""Costs, money and returns. Importing this loads numpy and pydantic, and nothing heavier."""
+"""EQ-5D, costs, money and returns. Importing this loads numpy and pydantic, and nothing heavier."""
 
 from __future__ import annotations
 
+from impactkit.data.eq5d import (
+    Eq5dScores,
+    PopulationNorms,
+    ValueSet,
+    list_population_norms,
+    list_value_sets,
+    load_population_norms,
+    load_value_set,
+    register_value_set,
+    score_eq5d,
+)
 from impactkit.econ.analyses import BreakEven, CostEntry, CostPerClient
 from impactkit.econ.breakeven import break_even_days, break_even_weeks, net_benefit
 from impactkit.econ.costs import cost_per_client, weighted_cost, weighted_cost_range
@@ -11,11 +22,20 @@ __all__ = [
     "BreakEven",
     "CostEntry",
     "CostPerClient",
+    "Eq5dScores",
     "Money",
+    "PopulationNorms",
+    "ValueSet",
     "break_even_days",
     "break_even_weeks",
     "cost_per_client",
+    "list_population_norms",
+    "list_value_sets",
+    "load_population_norms",
+    "load_value_set",
     "net_benefit",
+    "register_value_set",
+    "score_eq5d",
     "weighted_cost",
     "weighted_cost_range",
 ]
