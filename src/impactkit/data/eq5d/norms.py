@@ -75,8 +75,8 @@ class PopulationNorms:
             fitting = [name for name in _register() if _register()[name]["value_set"] == other]
             instead = f"use {' or '.join(map(repr, fitting))}" if fitting else f"there are none on {other!r} here"
             raise SpecError(
-                f"the norms {self.id!r} are on the value set {self.value_set!r} and the index is on {other!r}: means on "
-                f"two value sets cannot be compared; {instead}, or score the profiles with {self.value_set!r}"
+                f"the norms {self.id!r} are on the value set {self.value_set!r} and the index is on {other!r}: means "
+                f"on two value sets cannot be compared; {instead}, or score the profiles with {self.value_set!r}"
             )
 
     def expected(self, age: ArrayLike, sex: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:

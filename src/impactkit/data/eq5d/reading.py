@@ -126,7 +126,8 @@ def answers_problems(answers: Answers, levels: int, what: str) -> list[str]:
     count = int(np.count_nonzero(answers.states == -2))
     return [
         f"{what} should hold {expected}; {rows(count)} hold something else ({'; '.join(parts)}){hint}. Correct them, "
-        'leave missing answers empty (or list their code in `missing`), or count them as missing with impossible="missing"'
+        "leave missing answers empty (or list their code in `missing`), or count them as missing with "
+        'impossible="missing"'
     ]
 
 
@@ -144,7 +145,8 @@ def mixed_problems(groups: Mapping[str, Answers], levels: int) -> tuple[list[str
             if count:
                 problems.append(
                     f"{name}: {rows(count, 'answer')} at level 4 or 5, which the three-level questionnaire does not "
-                    "have: score these with a 5L value set, or set check_questionnaire=False once you know they are typing errors"
+                    "have: score these with a 5L value set, or set check_questionnaire=False once you know that they "
+                    "are typing errors"
                 )
         return problems, remarks
     high = np.append(level_table(5).max(axis=1) >= 4, [False, False])  # positions -1 and -2 pick the appended ones
@@ -159,7 +161,8 @@ def mixed_problems(groups: Mapping[str, Answers], levels: int) -> tuple[list[str
         if unwell >= ENOUGH:
             problems.append(
                 f"{said}, so these look like three-level answers, which a 5L value set would misread: score them "
-                "with a 3L value set, or set check_questionnaire=False once you know that the questionnaire was the five-level one"
+                "with a 3L value set, or set check_questionnaire=False once you know that the questionnaire was the "
+                "five-level one"
             )
         elif unwell >= 10:
             remarks.append(f"{said}: check that the questionnaire was the five-level one")
@@ -310,4 +313,9 @@ def _shown(value: Any) -> str:
 
 def _tally(values: NDArray[Any]) -> Counter[str]:
     found, counts = np.unique(values, return_counts=True)
-    return Counter({f"{value:g}" if abs(value) < 1e6 else str(value): int(n) for value, n in zip(found.tolist(), counts, strict=True)})
+    return Counter(
+        {
+            f"{value:g}" if abs(value) < 1e6 else str(value): int(n)
+            for value, n in zip(found.tolist(), counts, strict=True)
+        }
+    )

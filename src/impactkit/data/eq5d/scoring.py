@@ -78,7 +78,12 @@ class Eq5dScores:
     def counts(self) -> dict[str, int]:
         """How many profiles there are, were scored, miss an answer, and have an impossible one."""
         gone, odd = int(np.count_nonzero(self.states == -1)), int(np.count_nonzero(self.states == -2))
-        return {"profiles": self.states.size, "scored": self.states.size - gone - odd, "missing": gone, "impossible": odd}
+        return {
+            "profiles": self.states.size,
+            "scored": self.states.size - gone - odd,
+            "missing": gone,
+            "impossible": odd,
+        }
 
     @property
     def level_sum(self) -> NDArray[np.float64]:
@@ -234,9 +239,7 @@ def score_eq5d(
     for what, columns in places:
         single = isinstance(columns, str) or len(columns) == 1
         taken = [table[name] for name in ([columns] if isinstance(columns, str) else columns)]
-        read = (
-            read_profiles(taken[0], tariff.levels, missing) if single else read_levels(taken, tariff.levels, missing)
-        )
+        read = read_profiles(taken[0], tariff.levels, missing) if single else read_levels(taken, tariff.levels, missing)
         answers.append(read)
         if impossible == "error":
             problems += answers_problems(read, tariff.levels, what)
@@ -291,7 +294,9 @@ def _open(
         given = {"levels": levels, "profile": profile, "visits": visits, "visit": visit, "unit": unit}
         named = [name for name, value in given.items() if value is not None]
         if named:
-            raise SpecError(f"{', '.join(named)} name columns, and the data are no frame: leave them out or give a frame")
+            raise SpecError(
+                f"{', '.join(named)} name columns, and the data are no frame: leave them out or give a frame"
+            )
         array = data if hasattr(data, "dtype") else np.array(data, dtype=object)
         if array.ndim == 2 and array.shape[1] == 5:
             taken: dict[str, Any] = {name: array[:, place] for place, name in enumerate(DIMENSIONS)}
@@ -315,14 +320,18 @@ def _open(
             )
         columns = (where,) if isinstance(where, str) else tuple(where)
         start = f"visit {name!r}: " if name else ""
-        places.append((f"{start}{'columns' if len(columns) > 1 else 'column'} {', '.join(f'`{c}`' for c in columns)}", where))
+        places.append(
+            (f"{start}{'columns' if len(columns) > 1 else 'column'} {', '.join(f'`{c}`' for c in columns)}", where)
+        )
     frame = _Frame(data)
     wanted = [c for _, where in places for c in ((where,) if isinstance(where, str) else where)]
     wanted += [c for c in (unit, visit) if c is not None]
     known = list(frame.names)
     absent = [c for c in dict.fromkeys(wanted) if c not in known]
     if absent:
-        raise DataError([f"column `{c}` is missing from the data.{did_you_mean(c, known)} Correct the name" for c in absent])
+        raise DataError(
+            [f"column `{c}` is missing from the data.{did_you_mean(c, known)} Correct the name" for c in absent]
+        )
     units = None if unit is None else np.asarray(frame.values(unit))
     if visit is None:
         return frame, places, units, None
@@ -341,7 +350,9 @@ class _Frame(Mapping[str, Any]):
         self.names = tuple(str(name) for name in (data.columns if self._columns is None else self._columns.names))
 
     def __getitem__(self, name: str) -> Any:
-        return self._pandas[name] if self._columns is None and self._pandas is not None else self._canonical().column(name)
+        return (
+            self._pandas[name] if self._columns is None and self._pandas is not None else self._canonical().column(name)
+        )
 
     def __iter__(self) -> Any:
         return iter(self.names)
