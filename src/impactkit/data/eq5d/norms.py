@@ -43,7 +43,7 @@ class PopulationNorms:
     >>> from impactkit.econ import load_population_norms
     >>> norms = load_population_norms("hse_2012_14")
     >>> norms.value_set, norms.expected([42, 42, 12], ["female", "male", "male"]).tolist()
-    ('uk_3l_1997', [0.8611, 0.8824, nan])
+    ('uk_3l_1997', [0.8695, 0.8877, nan])
     """
 
     id: str

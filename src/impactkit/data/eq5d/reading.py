@@ -125,7 +125,7 @@ def answers_problems(answers: Answers, levels: int, what: str) -> list[str]:
     )
     count = int(np.count_nonzero(answers.states == -2))
     return [
-        f"{what} should hold {expected}; {rows(count)} hold something else ({'; '.join(parts)}){hint}. Correct them, "
+        f"{what} should hold {expected}; found something else in {rows(count)} ({'; '.join(parts)}){hint}. Correct them, "
         "leave missing answers empty (or list their code in `missing`), or count them as missing with "
         'impossible="missing"'
     ]
@@ -138,7 +138,7 @@ def mixed_problems(groups: Mapping[str, Answers], levels: int) -> tuple[list[str
     -------
     problems, remarks : list of str
     """
-    problems, remarks = [], []
+    problems, remarks = list[str](), list[str]()
     if levels == 3:
         for name, answers in groups.items():
             count = _count_45(answers)

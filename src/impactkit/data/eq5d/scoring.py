@@ -105,7 +105,7 @@ class Eq5dScores:
         if self.units is not None:
             columns["unit"] = self.units
         if self.visit is not None:
-            columns["visit"] = pd.Categorical.from_codes(self.visit, categories=list(self.visits))
+            columns["visit"] = pd.Categorical.from_codes(self.visit.astype(np.int64), categories=pd.Index(self.visits))
         columns |= {"profile": self.profiles, "index": self.index, "level_sum": self.level_sum}
         frame = pd.DataFrame(columns)
         return frame.assign(value_set=self.value_set.id, version=self.value_set.version)
@@ -227,7 +227,7 @@ def score_eq5d(
     >>> scores.wide().round(3)
           entry   exit
     unit
-    a     0.135  0.944
+    a     0.120  0.944
     b     0.951  1.000
     c    -0.567    NaN
     """
