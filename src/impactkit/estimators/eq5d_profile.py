@@ -76,7 +76,7 @@ class Eq5dProfile(Analysis):
     -------
     Estimates
         By dimension: with one group, the change in the share of people with any problem, McNemar's test and its exact
-        form, and both shares; in a trial the difference between arms afterwards, the control mean, and both shares by
+        form, both shares, and the shares with a problem at one time only; in a trial the difference between arms afterwards, the control mean, and both shares by
         arm. Then the level sum score, the index (with a value set), the gap to the population norm (with norms), and
         the share in each Paretian class.
 
@@ -118,6 +118,8 @@ class Eq5dProfile(Analysis):
     2     change  mcnemar_exact       NaN    0.500
     3      entry     proportion     0.500      NaN
     4  discharge     proportion     0.167      NaN
+    5  entry only    proportion     0.333      NaN
+    6  discharge only  proportion   0.000      NaN
     >>> set(result.glance()["evidence"])
     {'before-after only'}
     """

@@ -12,7 +12,7 @@ from impactkit.compute.eq5d import PARETIAN, mcnemar
 from impactkit.compute.shares import wilson_limits
 from impactkit.data.eq5d.norms import load_population_norms
 from impactkit.data.outcomes import OutcomeColumn
-from impactkit.design import Outcome
+from impactkit.design import ALL, Outcome
 from impactkit.errors import DataError, NotEstimableError
 from impactkit.estimators.eq5d_people import Pairs, read_pairs
 from impactkit.estimators.itt import IntentToTreat, estimate_linear
@@ -160,7 +160,7 @@ def _measured(pairs: Pairs) -> list[_Measured]:
     ]
     found.append(_Measured(LEVEL_SUM, "continuous", "points", *pairs.sums()))
     if pairs.value_set is not None:
-        found.append(_Measured(INDEX, "index", "index points", *pairs.index()))
+        found.append(_Measured(INDEX, "index", "index", *pairs.index()))
     return found
 
 
@@ -199,9 +199,10 @@ def _counted(spec: Eq5dProfile, pairs: Pairs, assigned: NDArray[np.bool_], popul
     if (gone_before | gone_after).any():
         only_before, only_after = int((gone_before & ~gone_after).sum()), int((gone_after & ~gone_before).sum())
         both = int((gone_before & gone_after).sum())
+        where = "" if population == ALL else f"{population}: "
         said.append(
-            f"left out because an answer is missing: {only_before} at {entry} only, {only_after} at {later} only, "
-            f"{both} at both; {int((assigned & pairs.complete).sum())} people are the base of every row"
+            f"{where}left out because an answer is missing: {only_before} at {entry} only, {only_after} at {later} "
+            f"only, {both} at both; {int((assigned & pairs.complete).sum())} people are the base of every row"
         )
     if pairs.value_set is not None:
         said.append(f"index: {pairs.value_set.source}")
@@ -262,6 +263,10 @@ def _before_after(
     for label, values in zip(spec.labels, (measured.before, measured.after), strict=True):
         own = RowKey(spec.name, measured.name, population, label, measure, measured.unit)
         _mean(spec, study, own, values, member, weights, rows)
+    if measured.share:  # the two cells McNemar's test rests on
+        for label, values in zip(spec.labels, (change < 0, change > 0), strict=True):
+            own = RowKey(spec.name, measured.name, population, f"{label} only", measure, measured.unit)
+            _mean(spec, study, own, values.astype(np.float64), member, weights, rows)
 
 
 def _mcnemar(
@@ -275,8 +280,7 @@ def _mcnemar(
 ) -> None:
     lost = int((measured.before[member] > measured.after[member]).sum())
     gained = int((measured.before[member] < measured.after[member]).sum())
-    entry, later = spec.labels
-    reason = f"of {int(member.sum())} people, {lost} had a problem at {entry} only and {gained} at {later} only"
+    reason = "McNemar's test counts who had a problem at one of the two times only; it has no estimate"
     statistic, p_value, exact = mcnemar(lost, gained)
     if study.clusters is not None or weights is not None:
         what = "clusters" if study.clusters is not None else "weights"

@@ -125,8 +125,8 @@ def answers_problems(answers: Answers, levels: int, what: str) -> list[str]:
     )
     count = int(np.count_nonzero(answers.states == -2))
     return [
-        f"{what} should hold {expected}; found something else in {rows(count)} ({'; '.join(parts)}){hint}. Correct them, "
-        "leave missing answers empty (or list their code in `missing`), or count them as missing with "
+        f"{what} should hold {expected}; found something else in {rows(count)} ({'; '.join(parts)}){hint}. "
+        "Correct them, leave missing answers empty (or list their code in `missing`), or count them as missing with "
         'impossible="missing"'
     ]
 
