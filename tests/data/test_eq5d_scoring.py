@@ -336,7 +336,7 @@ def test_what_is_not_clear_is_asked_about() -> None:
         ({"visits": {"a": "profile"}, "visit": "id"}, "wide table"),
     ):
         with pytest.raises(SpecError, match=said):
-            score_eq5d(frame, "uk_5l_2026", **options)  # type: ignore[arg-type]
+            score_eq5d(frame, "uk_5l_2026", **options)
     with pytest.raises(DataError, match=r'`profle` is missing from the data\. Did you mean "profile"'):
         score_eq5d(frame, "uk_5l_2026", profile="profle")
     with pytest.raises(SpecError, match="no frame"):

@@ -264,9 +264,9 @@ def _before_after(
         own = RowKey(spec.name, measured.name, population, label, measure, measured.unit)
         _mean(spec, study, own, values, member, weights, rows)
     if measured.share:  # the two cells McNemar's test rests on
-        for label, values in zip(spec.labels, (change < 0, change > 0), strict=True):
+        for label, once in zip(spec.labels, (change < 0, change > 0), strict=True):
             own = RowKey(spec.name, measured.name, population, f"{label} only", measure, measured.unit)
-            _mean(spec, study, own, values.astype(np.float64), member, weights, rows)
+            _mean(spec, study, own, once.astype(np.float64), member, weights, rows)
 
 
 def _mcnemar(

@@ -203,8 +203,8 @@ def eq5d_changes(
                 if share >= 0.045:
                     ink = "white" if name in _DARK else _INK
                     behind = {"boxstyle": "round,pad=0.15", "fc": _JOINED, "ec": "none"} if joined else None
-                    style_of = {"ha": "center", "va": "center", "color": ink, "bbox": behind}
-                    axes.text(start + share / 2, place, _percent(share, chosen), **style_of)
+                    middle, shown = start + share / 2, _percent(share, chosen)
+                    axes.text(middle, place, shown, ha="center", va="center", color=ink, bbox=behind)
                 start += share
         across = left
         for name in [part for part in PARETIAN if any(part == own for _, shares in bars for own, _ in shares)]:
