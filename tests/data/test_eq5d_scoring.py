@@ -140,6 +140,8 @@ def test_a_set_of_your_own_in_three_forms(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "src/impactkit/data/eq5d/crosswalk_uk_2012.csv").read_text()
     (tmp_path / "cross.csv").write_text(text.replace("id: crosswalk_uk_2012", "id: made_up_cross"))
     assert register_value_set(tmp_path / "cross.csv").digest == CROSSWALK
+    own_exact = load_value_set("made_up_cross", rounding="exact")
+    assert np.array_equal(own_exact.values, load_value_set("crosswalk_uk_2012", rounding="exact").values)
     with pytest.raises(SpecError, match="already another"):
         register_value_set(write(tmp_path, table, "uk_3l_1997"))
 
@@ -285,6 +287,31 @@ def test_large_levels_do_not_wrap_round(wrong: int) -> None:
     frame = made_up().assign(mo=wrong)
     with pytest.raises(DataError, match="500 rows"):
         score_eq5d(frame, "uk_5l_2026", levels=LEVELS)
+
+
+def test_an_identifier_taken_for_a_profile_is_not_repeated() -> None:
+    for data in (["AB123456C", "QQ987654A"], [10234, 20567]):
+        with pytest.raises(DataError) as caught:
+            score_eq5d(data, "uk_5l_2026")
+        said = str(caught.value)
+        assert not [value for value in data if str(value) in said]
+        assert "found something else in 2 rows" in said
+    frame = made_up().assign(mo="AB123456C")
+    with pytest.raises(DataError, match="'something longer' 500 times"):
+        score_eq5d(frame, "uk_5l_2026", levels=LEVELS)
+
+
+def test_missing_codes_within_numbers_and_text_agree() -> None:
+    for data in ([11911, 11111, 99999, 11811], ["11911", "11111", "99999", "11811"]):
+        found = score_eq5d(np.array(data), "uk_5l_2026", missing=(9,), impossible="missing")
+        assert found.counts == {"profiles": 4, "scored": 1, "missing": 2, "impossible": 1}
+    assert score_eq5d(["99999"], "uk_5l_2026", missing=("99999",)).counts["missing"] == 1
+
+
+def test_what_a_reader_should_know_is_said() -> None:
+    assert "NICE" in " ".join(score_eq5d(["11111"], "england_5l_2018").remarks)
+    frame = made_up(20).assign(visit=[None] + ["entry"] * 19)
+    assert "1 rows do not say" in score_eq5d(frame, "uk_5l_2026", levels=LEVELS, visit="visit").remarks[-1]
 
 
 def test_mixed_questionnaires_are_seen() -> None:

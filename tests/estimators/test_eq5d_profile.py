@@ -150,6 +150,9 @@ def test_the_gap_to_the_population() -> None:
     notes = ik.Evaluation(GROUP, data, [analysis]).fit(seed=1).notes()["reason"]
     assert notes.str.contains("no age and sex within the bands").any()
     assert notes.str.contains("taken as known").any()
+    arms = rows(TRIAL, analysis.replace(before="before", after="after"), data)
+    sizes = arms[arms["term"].str.startswith("population norm")]["n"]
+    assert sizes.sum() == len(known)
     with pytest.raises(SpecError, match="two value sets cannot be compared"):
         analysis.replace(value_set="uk_5l_2026")
     with pytest.raises((DataError, AnalysisError), match="female"):

@@ -78,7 +78,7 @@ class Eq5dProfile(Analysis):
         By dimension: with one group, the change in the share of people with any problem, McNemar's test and its exact
         form, both shares, and the shares with a problem at one time only; in a trial the difference between arms
         afterwards, the control mean, and both shares by arm. Then the level sum score, the index (with a value set),
-        the gap to the population norm (with norms, one group), and the share in each Paretian class.
+        the gap to the population norm (with norms), and the share in each Paretian class.
 
     Notes
     -----

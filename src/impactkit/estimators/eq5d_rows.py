@@ -205,7 +205,7 @@ def _counted(spec: Eq5dProfile, pairs: Pairs, assigned: NDArray[np.bool_], popul
             f"only, {both} at both; {int((assigned & pairs.complete).sum())} people are the base of every row"
         )
     if pairs.value_set is not None:
-        said.append(f"index: {pairs.value_set.source}")
+        said.append(f"index: {pairs.value_set.source}" + (f". {pairs.value_set.note}" if pairs.value_set.note else ""))
     if spec.norms is not None:
         said.append(f"population norms, taken as known: {load_population_norms(spec.norms).source}")
     return [spec.note(line, population=population) for line in said]
@@ -311,18 +311,21 @@ def _beside_norm(
     weights: NDArray[np.float64] | None,
     population: str,
     rows: _Rows,
+    arm: str = "",
 ) -> None:
     assert pairs.expected is not None
+    where = f": {arm}" if arm else ""
     known = member & ~np.isnan(pairs.expected)
     without = int((member & ~known).sum())
     for label, values in zip(spec.labels, (measured.before, measured.after), strict=True):
-        key = RowKey(spec.name, INDEX, population, f"{label} less norm", "norm_gap", measured.unit)
+        key = RowKey(spec.name, INDEX, population, f"{label} less norm{where}", "norm_gap", measured.unit)
         _mean(spec, study, key, values - pairs.expected, known, weights, rows)
-    key = RowKey(spec.name, INDEX, population, "population norm", "mean", measured.unit)
+    key = RowKey(spec.name, INDEX, population, f"population norm{where}", "mean", measured.unit)
     _mean(spec, study, key, pairs.expected, known, weights, rows)
     if without:
         reason = f"{without} people have no age and sex within the bands of the norm; the gaps rest on the others"
-        rows.notes.append(spec.note(reason, outcome=INDEX, population=population))
+        term = f"population norm{where}" if arm else ""
+        rows.notes.append(spec.note(reason, outcome=INDEX, population=population, term=term))
 
 
 def _paretian(
@@ -369,6 +372,8 @@ def _arm_rows(
         for label, values in zip(spec.labels, (measured.before, measured.after), strict=True):
             key = RowKey(spec.name, measured.name, population, f"{label}: {labels[code]}", measure, measured.unit)
             _mean(spec, study, key, values, member, weights, rows)
+        if measured.name == INDEX and spec.norms is not None:
+            _beside_norm(spec, study, measured, pairs, member, weights, population, rows, labels[code])
 
 
 def _mean(

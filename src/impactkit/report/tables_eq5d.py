@@ -159,7 +159,7 @@ def sides_of(rows: Sequence[Record]) -> dict[str, list[Record]]:
     """Give the means or shares before and after of one outcome and population, by arm ("" for one group)."""
     found: dict[str, list[Record]] = {}
     for row in rows:
-        if row["measure"] in (SHARE, "mean") and row["term"] not in ("control_mean", "population norm"):
+        if row["measure"] in (SHARE, "mean") and row["term"] != "control_mean":
             _, mark, arm = str(row["term"]).partition(": ")
             found.setdefault(arm if mark else "", []).append(row)
     return {arm: side[:2] for arm, side in found.items()}  # those with a problem once only come after

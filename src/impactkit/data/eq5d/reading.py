@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ ENOUGH = 50
 FIRST = 4096
 """So many rows are looked at before all of them."""
 
-_SHOWN = 6
+_SHOWN, _LONGEST = 6, 4
+_OTHER_QUESTIONNAIRE = "level 4 or 5"
 _PROFILE = re.compile(r"\s*([0-9]{5})(\.0+)?\s*")
 _LEVEL = re.compile(r"\s*([0-9])(\.0+)?\s*")
 
@@ -91,7 +92,7 @@ def read_profiles(column: Any, levels: int, missing: Sequence[Any] = ()) -> Answ
         counts = np.bincount(codes[codes >= 0], minlength=len(uniques))
         for unique, state, count in zip(uniques, known, counts.tolist(), strict=True):
             if state == -2 and count:
-                wrong[_shown(unique)] += count
+                wrong[_profile_words(unique, levels)] += count
     else:
         inside, whole = _whole(values, 99_999)
         states = lookup[whole]
@@ -101,8 +102,12 @@ def read_profiles(column: Any, levels: int, missing: Sequence[Any] = ()) -> Answ
         if gone is not None:
             states = np.where(gone, np.int16(-1), states)
         odd = states == -2
+        if missing and odd.any():  # 11912 with missing=(9,): one answer is missing
+            whole_or_not, back = np.unique(values[odd], return_inverse=True)
+            states[odd] = np.array([_profile_state(value, lookup, missing) for value in whole_or_not.tolist()])[back]
+            odd = states == -2
         if odd.any():
-            wrong = _tally(values[odd])
+            wrong = _tally(values[odd], lambda value: _profile_words(value, levels))
     found = {"profile": wrong} if wrong else {}
     return Answers(states, {"profile": int(np.count_nonzero(states == -1))}, found)
 
@@ -170,14 +175,10 @@ def mixed_problems(groups: Mapping[str, Answers], levels: int) -> tuple[list[str
 
 
 def _count_45(answers: Answers) -> int:
-    count = 0
-    for name, wrong in answers.impossible.items():
-        for value, times in wrong.items():
-            match = (_PROFILE if name == "profile" else _LEVEL).fullmatch(value)
-            digits = match.group(1) if match else ""
-            if digits and set(digits) <= set("12345"):
-                count += times
-    return count
+    return sum(
+        wrong[_OTHER_QUESTIONNAIRE] if name == "profile" else wrong["4"] + wrong["5"]
+        for name, wrong in answers.impossible.items()
+    )
 
 
 def _has_45(answers: Answers) -> bool:
@@ -188,7 +189,7 @@ def _raw(column: Any) -> tuple[NDArray[Any] | None, NDArray[np.int64], list[Any]
     """Give numbers as an array, or codes (-1 missing) and the distinct values behind them."""
     none = np.empty(0, dtype=np.int64)
     if isinstance(column, Column):
-        if column.numbers is not None:
+        if column.numbers is not None and column.kind != "truth":
             return column.numbers, none, []
         if column.codes is not None and column.levels is not None:
             return None, column.codes.astype(np.int64), list(column.levels)
@@ -220,7 +221,7 @@ def _level_codes(
         counts = np.bincount(codes[codes >= 0], minlength=len(uniques))
         for unique, level, count in zip(uniques, known, counts.tolist(), strict=True):
             if level == -2 and count:
-                wrong[_shown(unique)] += count
+                wrong[_level_words(unique)] += count
         bad = found < 1
         if not bad.any():
             return found, None, wrong
@@ -240,7 +241,7 @@ def _level_codes(
         return whole.astype(np.int16), None, wrong
     odd = flaw == -2
     if odd.any():
-        wrong = _tally(values[odd])
+        wrong = _tally(values[odd], _level_words)
     return np.where(flaw < 0, np.int16(1), whole.astype(np.int16)), flaw, wrong
 
 
@@ -306,16 +307,25 @@ def _profile_state(value: Any, lookup: NDArray[np.int16], missing: Sequence[Any]
     return int(lookup[int(digits)])
 
 
-def _shown(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 12 else f"{text[:12]}…"
+def _level_words(value: Any) -> str:
+    """Name an impossible level; a longer one, which may identify somebody, is not repeated."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST else "something longer"
 
 
-def _tally(values: NDArray[Any]) -> Counter[str]:
+def _profile_words(value: Any, levels: int) -> str:
+    """Say what is wrong with a profile without repeating it: it may be an identifier."""
+    match = _PROFILE.fullmatch(str(value))
+    if match is None or isinstance(value, bool | np.bool_):
+        return "not five digits"
+    if levels == 3 and set(match.group(1)) <= set("12345"):
+        return _OTHER_QUESTIONNAIRE
+    return f"a digit outside 1 to {levels}"
+
+
+def _tally(values: NDArray[Any], words: Callable[[Any], str]) -> Counter[str]:
     found, counts = np.unique(values, return_counts=True)
-    return Counter(
-        {
-            f"{value:g}" if abs(value) < 1e6 else str(value): int(n)
-            for value, n in zip(found.tolist(), counts, strict=True)
-        }
-    )
+    total: Counter[str] = Counter()
+    for value, count in zip(found.tolist(), counts.tolist(), strict=True):
+        total[words(value)] += count
+    return total

@@ -257,6 +257,9 @@ def score_eq5d(
         problems += _repeated(units, visit_codes[1])
     if problems:
         raise DataError(problems)
+    remarks += [f"{tariff.title}: {tariff.note}"] if tariff.note else []
+    if visit_codes is not None and (unnamed := int(np.count_nonzero(visit_codes[1] < 0))):
+        remarks.append(f"{unnamed} rows do not say which visit they are; they are scored and in no visit's summary")
     states = answers[0].states if len(answers) == 1 else np.concatenate([read.states for read in answers])
     value = np.append(tariff.values, [np.nan, np.nan])  # the positions -1 and -2 pick the appended NaN
     index = value.take(states, mode="wrap") if states.size else np.empty(0)

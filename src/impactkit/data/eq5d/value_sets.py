@@ -38,7 +38,7 @@ _FORMS = {
     ("dimension", "level", "target_level", "probability"): "crosswalk",
     ("profile", "index"): "table",
 }
-_REGISTERED: dict[str, ValueSet] = {}
+_REGISTERED: dict[str, tuple[ValueSet, str]] = {}
 
 
 @dataclass(frozen=True, slots=False, eq=False)
@@ -189,7 +189,8 @@ def load_value_set(id: str | ValueSet, *, rounding: Rounding = "published") -> V
     if rounding not in ("published", "exact"):
         raise SpecError(f'`rounding` must be "published" or "exact", found {rounding!r}')
     if id in _REGISTERED:
-        return _REGISTERED[id]
+        found, text = _REGISTERED[id]
+        return found if rounding == "published" else read_value_set(text, f"value set {id!r}", rounding)
     if id not in _register():
         known = _known()
         raise SpecError(
@@ -252,13 +253,14 @@ def register_value_set(path: str | Path) -> ValueSet:
     ...     register_value_set(path).value("21111")
     1.0
     """
-    found = read_value_set(Path(path).read_text(encoding="utf-8"), f"value set file {Path(path).name}")
-    same = _REGISTERED.get(found.id)
+    text = Path(path).read_text(encoding="utf-8")
+    found = read_value_set(text, f"value set file {Path(path).name}")
+    same = _REGISTERED[found.id][0] if found.id in _REGISTERED else None
     if found.id in _register() or (same is not None and (same.digest, same.source) != (found.digest, found.source)):
         raise SpecError(
             f"there is already another value set {found.id!r}: give yours an id of its own, with its version in it"
         )
-    _REGISTERED[found.id] = found
+    _REGISTERED[found.id] = (found, text)
     return found
 
 
