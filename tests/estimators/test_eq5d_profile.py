@@ -185,6 +185,7 @@ def test_faults_are_told_at_once() -> None:
         ({"value_set": "uk_3l_1997", "norms": "hse_2012_14"}, "`age` and `sex`"),
         ({"instrument": "EQ-5D-5L", "visit": "v"}, "together"),
         ({"instrument": "EQ-5D-5L", "before": ("a", "b")}, "five columns"),
+        ({"instrument": "EQ-5D-5L", "before": "a", "after": "a"}, "nothing could change"),
         ({"instrument": "EQ-5D-5L", "labels": ("a", "a")}, "different"),
     ],
 )

@@ -168,6 +168,8 @@ class Eq5dProfile(Analysis):
             raise ValueError("levels are five columns: mobility, self-care, usual activities, pain, anxiety")
         if self.visit is not None and any(isinstance(side, tuple) for side in (self.before, self.after)):
             raise ValueError("with a long table `before` and `after` are values of `visit`, one each")
+        if self.before is not None and self.before == self.after:
+            raise ValueError("`before` and `after` are the same: nothing could change")
         if self.labels[0] == self.labels[1]:
             raise ValueError("`labels` must be two different words")
         if self.norms is not None:

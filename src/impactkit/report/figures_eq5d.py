@@ -49,6 +49,7 @@ class _Panel:
     shares: tuple[tuple[float | None, float | None], ...]
     beside: tuple[str, ...]
     people: str
+    heading: str
 
 
 def eq5d_problems(
@@ -94,7 +95,7 @@ def eq5d_problems(
     panels, evidence = _panels(tidy, glance, chosen, words)
     refuse_impact_heading(title, "before-after only")
     heights = [0.55 + _LINE_HEIGHT * len(panel.names) for panel in panels]
-    height, width = 0.95 + sum(heights) + 0.25 * len(heights), _LEFT + _PLOT + _RIGHT
+    height, width = 0.5 + sum(heights) + 0.25 * len(heights), _LEFT + _PLOT + _RIGHT
     if any(None in pair for panel in panels for pair in panel.shares):
         height += 0.2
     with rc_context({"font.family": "DejaVu Sans", "font.size": 9.0}):
@@ -244,6 +245,9 @@ def _panels(tidy: pd.DataFrame, glance: pd.DataFrame, style: Style, words: Label
     dimensions = [row for row in rows if _is_dimension(row, rows)]
     found: list[_Panel] = []
     several = len({row["analysis"] for row in rows}) > 1
+    levels = {look.get("conf_level") for look in looks}
+    known = next(iter(levels)) if len(levels) == 1 else None
+    level = "" if known is None or is_missing(known) else f"{decimal_text(float(known), 0, scale=100)}% "
     for analysis, population in dict.fromkeys((row["analysis"], row["population"]) for row in dimensions):
         own = [row for row in dimensions if row["analysis"] == analysis and row["population"] == population]
         by_outcome = {name: [row for row in own if row["outcome"] == name] for name in _order(own)}
@@ -262,6 +266,7 @@ def _panels(tidy: pd.DataFrame, glance: pd.DataFrame, style: Style, words: Label
                     tuple((_shown(before), _shown(after)) for before, after in pairs.values()),
                     tuple(changes),
                     "number of people not given" if is_missing(n) else f"{style.count(n)} people",
+                    f"Change (ppt, {level}interval)",
                 )
             )
     if not found:
@@ -398,4 +403,4 @@ def _draw(axes: Axes, panel: _Panel, style: Style) -> None:
         axes.text(across + 0.05, top, name, va="center", fontsize=8.5, color=_INK)
     axes.text(0.62, top, panel.people, va="center", fontsize=8.5, color=_QUIET)
     if any(panel.beside):
-        axes.text(1.16, top, "Change (ppt, interval)", va="center", fontsize=8.5, color=_QUIET, clip_on=False)
+        axes.text(1.16, top, panel.heading, va="center", fontsize=8.5, color=_QUIET, clip_on=False)
