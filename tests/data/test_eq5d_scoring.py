@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from impactkit.compute.eq5d import (
     profile_states,
     round_half_up,
 )
+from impactkit.data.eq5d import value_sets
 from impactkit.econ import (
     list_population_norms,
     list_value_sets,
@@ -37,6 +38,12 @@ HERE = Path(__file__).parents[1] / "reference" / "eq5d"
 SETS = ("uk_3l_1997", "england_5l_2018", "uk_5l_2026", "crosswalk_uk_2012")
 CROSSWALK = "f80bc99e2b9e8c4362c9128c32124fe2160d5cd575fc8aaf23adcc9aa963f101"
 LEVELS = ["mo", "sc", "ua", "pd", "ad"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_registered() -> Iterator[None]:
+    yield
+    value_sets._REGISTERED.clear()
 
 
 def values_in(name: str, column: str) -> pd.Series:

@@ -81,6 +81,22 @@ def test_few_people_are_withheld() -> None:
     assert "withheld" in eq5d_changes_alt_text(nine.tidy(), nine.glance())
 
 
+def test_small_counts_cannot_be_worked_out() -> None:
+    from impactkit.report import disclose
+
+    data = PEOPLE.dropna().head(120).assign(before=12345, after=lambda f: np.where(np.arange(120) < 4, 22345, 12344))
+    found = result(False, data)
+    shown = disclose(found.tidy(), found.glance(), found.notes(), found.cells()).tidy
+    mobility = shown[shown["outcome"] == "mobility"].set_index("term")["estimate"]
+    assert mobility["discharge"] == "c"
+    assert mobility["discharge only"] == "c"
+    assert mobility["change"].iloc[0] == "c"
+    change = shown[(shown["outcome"] == "mobility") & (shown["term"] == "change")]
+    assert (change["p_value"] == "c").all()  # the statistic would give the counts away
+    classes = shown[shown["outcome"] == "health change"].set_index("term")["estimate"]
+    assert (classes[["worsened", "improved"]] == "c").all()  # they add up to everybody: neither may stand alone
+
+
 def test_withheld_cells_stay_withheld() -> None:
     found = result(False)
     tidy = found.tidy().astype(object)

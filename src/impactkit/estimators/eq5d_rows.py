@@ -36,6 +36,7 @@ INDEX = "EQ-5D index"
 PARETIAN_OUTCOME = "health change"
 IMPROVED = "improved health"
 BEFORE_AFTER = "before-after only"
+THRESHOLD = 10  # below which a count is hidden, as in the reports
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,7 +257,8 @@ def _before_after(
 ) -> None:
     key = RowKey(spec.name, measured.name, population, "change", "change", measured.unit)
     change = measured.after - measured.before
-    _mean(spec, study, key, change, member, weights, rows)
+    cell = _fourfold(measured, member) if measured.share else None
+    _mean(spec, study, key, change, member, weights, rows, cell)
     if measured.share:
         _mcnemar(spec, study, measured, member, weights, key, rows)
     measure = "proportion" if measured.share else "mean"
@@ -266,7 +268,14 @@ def _before_after(
     if measured.share:  # the two cells McNemar's test rests on
         for label, once in zip(spec.labels, (change < 0, change > 0), strict=True):
             own = RowKey(spec.name, measured.name, population, f"{label} only", measure, measured.unit)
-            _mean(spec, study, own, once.astype(np.float64), member, weights, rows)
+            _mean(spec, study, own, once.astype(np.float64), member, weights, rows, cell)
+
+
+def _fourfold(measured: _Measured, member: NDArray[np.bool_]) -> float:
+    """Smallest count behind a change of shares: its error gives away how many changed each way."""
+    before, after = measured.before[member] == 1.0, measured.after[member] == 1.0
+    changed = (before & ~after, ~before & after)
+    return _smallest(*(int(part.sum()) for part in (*changed, before, ~before, after, ~after)))
 
 
 def _mcnemar(
@@ -293,7 +302,7 @@ def _mcnemar(
         if np.isfinite(found[2]):
             rows.tests[len(rows.keys)] = found
         n = float(member.sum())
-        rows.add(key, (np.nan, np.nan, 1.0 if measure == "mcnemar" else np.nan, n), None, _smallest(lost, gained))
+        rows.add(key, (np.nan, np.nan, 1.0 if measure == "mcnemar" else np.nan, n), None, _fourfold(measured, member))
     rows.notes.append(Note(*change[:4], "p_value" if not np.isfinite(p_value) else "", reason))
 
 
@@ -340,10 +349,24 @@ def _paretian(
     outcome: str = PARETIAN_OUTCOME,
 ) -> None:
     classes = pairs.classes()
+    cells = _class_cells([int((classes[member] == code).sum()) for code in range(len(PARETIAN))])
     for code, name in enumerate(PARETIAN):
         term = f"{name}: {arm}" if arm else name
         key = RowKey(spec.name, outcome, population, term, "proportion", "proportion")
-        _mean(spec, study, key, (classes == code).astype(np.float64), member, weights, rows)
+        _mean(spec, study, key, (classes == code).astype(np.float64), member, weights, rows, cells[code])
+
+
+def _class_cells(counts: list[int]) -> list[float]:
+    """Smallest count behind each class: a small one is hidden with the next smallest, as all add up to everybody."""
+    total = sum(counts)
+    cells = [float(count or total) for count in counts]
+    order = sorted((code for code, count in enumerate(counts) if count), key=lambda code: counts[code])
+    hidden = 0
+    for place, code in enumerate(order):
+        if counts[code] < THRESHOLD or (place and 0 < hidden < THRESHOLD) or (place == 1 and hidden):
+            hidden += counts[code]
+            cells[code] = float(counts[order[0]])
+    return cells
 
 
 def _arm_rows(
@@ -384,6 +407,7 @@ def _mean(
     member: NDArray[np.bool_],
     weights: NDArray[np.float64] | None,
     rows: _Rows,
+    given: float | None = None,
 ) -> None:
     """Add a mean or a share with its error under the design; a share has Wilson's limits."""
     n = int(member.sum())
@@ -431,7 +455,7 @@ def _mean(
         rows.notes.append(Note(*key[:4], "conf_low", "the design leaves no degrees of freedom for a test or limits"))
     if share:
         rows.intervals[len(rows.keys)] = wilson_limits(estimate, size, conf_level=spec.conf_level)
-    rows.add(key, (estimate, error, df, float(n)), influence, cell)
+    rows.add(key, (estimate, error, df, float(n)), influence, cell if given is None else given)
 
 
 def _build(spec: Eq5dProfile, study: StudyData, rows: _Rows, glances: list[dict[str, Any]]) -> Estimates:

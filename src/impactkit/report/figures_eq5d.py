@@ -364,12 +364,10 @@ def _change(part: list[Record], style: Style) -> str:
     ):
         return ""
     shown = style.number(row["estimate"], row["unit"], "change")
-    limits = (
-        ""
-        if is_missing(row["conf_low"])
-        else f" ({style.interval(row['conf_low'], row['conf_high'], row['unit'], 'change')})"
-    )
-    return f"{shown}{limits}"
+    once = [side for side in part if side["measure"] == "proportion" and str(side["term"]).endswith(" only")]
+    if is_missing(row["conf_low"]) or any(_shown(side) is None for side in once):
+        return shown  # the width of the interval would give away how many changed each way
+    return f"{shown} ({style.interval(row['conf_low'], row['conf_high'], row['unit'], 'change')})"
 
 
 def _percent(share: float | None, style: Style) -> str:
