@@ -31,6 +31,9 @@ _LOST = ("n_missing_outcome", "n_missing_covariates", "n_not_eligible", "n_zero_
 _COUNTS = ("n_assigned", "n_analysed", "n_treated", "n_control", *_LOST)
 #: What hiding costs: first those lost, then an arm, then everyone assigned, and the number analysed last.
 _COSTS = {"n_assigned": 100.0, "n_analysed": 1000.0, "n_treated": 11.0, "n_control": 10.0}
+_TELLING = frozenset({"mcnemar", "mcnemar_exact"})
+"""Tests whose p value, however rounded, gives away the few people they rest on."""
+
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
 _PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
@@ -257,7 +260,7 @@ def _protect_values(
     at_risk = (row["outcome"], row["population"]) in risky
     if level and (behind < threshold or at_risk):
         _withhold(row, (*_VALUES, "df"), "tidy", tally, small=behind < threshold)
-    elif at_risk and (measure == "difference" or is_test(measure)):
+    elif at_risk and measure not in _TELLING and (measure == "difference" or is_test(measure)):
         for name in _VALUES:
             value: Any = row.get(name)
             if not is_missing(value) and not isinstance(value, str):
