@@ -34,6 +34,7 @@ CASES: dict[str, tuple[str, str, int]] = {  # name: module, function, repeats
     "million": ("benchmarks.cases.trial", "million", 5),
     "clusters": ("benchmarks.cases.clusters", "case", 15),
     "stepdown": ("benchmarks.cases.stepdown", "case", 3),
+    "eq5d": ("benchmarks.cases.eq5d", "case", 9),
     "fit_notes": ("benchmarks.cases.fit_notes", "case", 15),
     "kaplan-meier": ("benchmarks.cases.survival", "case", 9),
     "log-rank": ("benchmarks.cases.survival", "between_groups", 5),

@@ -39,7 +39,18 @@ if TYPE_CHECKING:
         SspLinking,
         TrialDesign,
     )
-    from impactkit.econ import BreakEven, CostEntry, CostPerClient, Money
+    from impactkit.econ import (
+        BreakEven,
+        CostEntry,
+        CostPerClient,
+        Money,
+        ValueSet,
+        list_value_sets,
+        load_population_norms,
+        load_value_set,
+        register_value_set,
+        score_eq5d,
+    )
     from impactkit.estimators import (
         Attrition,
         Balance,
@@ -49,6 +60,7 @@ if TYPE_CHECKING:
         ComplierEffect,
         CoxRegression,
         CrossTab,
+        Eq5dProfile,
         FitNoteAudit,
         FitNoteNorms,
         Flow,
@@ -100,6 +112,7 @@ __all__ = [
     "CoxRegression",
     "CrossTab",
     "Episodes",
+    "Eq5dProfile",
     "Estimates",
     "Evaluation",
     "EvaluationResult",
@@ -138,10 +151,16 @@ __all__ = [
     "TakeUp",
     "TimeToWork",
     "TrialDesign",
+    "ValueSet",
     "WeeksSaved",
     "WeeksSavedGrid",
     "__version__",
     "build_episodes",
+    "list_value_sets",
+    "load_population_norms",
+    "load_value_set",
+    "register_value_set",
+    "score_eq5d",
 ]
 
 

@@ -13,6 +13,7 @@ SMALL: dict[str, tuple[int, ...]] = {
     "trial": (300,),
     "clusters": (400, 40),
     "fit_notes": (3000,),
+    "eq5d": (900,),
     "cox": (400,),
     "cox_robust": (300,),
     "kaplan-meier": (900,),

@@ -96,6 +96,29 @@ _ENTRIES = (
 )
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "eq5d_profile": (
+        Example(
+            "profiles",
+            lambda declared: (
+                ik.Eq5dProfile(name=TARGET, before="profile_0m", after="profile_12m", value_set="uk_5l_2026"),
+            ),
+            misspelt=ik.Eq5dProfile(name=TARGET, before="profile_0", after="profile_12m", value_set="uk_5l_2026"),
+            meant="profile_0m",
+        ),
+        Example(
+            "levels without adjustment",
+            lambda declared: (
+                ik.Eq5dProfile(
+                    name=TARGET,
+                    before="profile_0m",
+                    after=("mobility", "self_care", "activities", "pain", "anxiety"),
+                    instrument="EQ-5D-5L",
+                    labels=("start", "12 months"),
+                    adjust=False,
+                ),
+            ),
+        ),
+    ),
     "competing_exits": (
         Example(
             "arms",

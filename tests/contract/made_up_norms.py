@@ -74,6 +74,10 @@ def tables(clients: int = 150, episodes: int = 900, seed: int = 11) -> dict[str,
     # the draw above says who would lose the job; "work" is for those who came back, and nobody else
     lost = (people["exit"] == "job loss") & ~back
     people["exit"] = np.where(back, "work", np.where(lost | (~back & (rng.random(clients) < 0.25)), "job loss", ""))
+    ill = rng.normal(0.8, 0.8, clients)
+    for name, better in (("health_in", 0.0), ("health_out", 0.6)):
+        levels = np.clip(np.round(1.6 + (ill - better)[:, None] + rng.normal(0, 0.9, (clients, 5))), 1, 5)
+        people[name] = np.where(rng.random(clients) < 0.1, np.nan, levels @ np.array([10_000, 1_000, 100, 10, 1]))
     return {"people": people, "episodes": controls}
 
 

@@ -68,6 +68,7 @@ def people(n: int = 192, seed: int = 20) -> pd.DataFrame:
             **_exits(rng, treated, site),
             "stopped": (rng.random(n) < 0.8).astype(int),
             "joined": np.minimum(np.abs(weeks), rng.integers(0, 4, n)),
+            **_eq5d(rng, treated),
         }
     )
 
@@ -85,6 +86,25 @@ def _exits(rng: np.random.Generator, treated: np.ndarray, site: np.ndarray) -> d
     return {
         "weeks_off": np.ceil(times.min(axis=1)),
         "exit": np.array([None, "work", "job loss"], dtype=object)[times.argmin(axis=1)],
+    }
+
+
+def _eq5d(rng: np.random.Generator, treated: np.ndarray) -> dict[str, np.ndarray]:
+    """Give EQ-5D-5L profiles at entry and a year later, and the levels of the latter; a sixth are not followed up."""
+    n = treated.size
+    ill = rng.normal(0.5, 0.8, n)
+    before, after = (
+        np.clip(np.round(1.5 + (ill - 0.3 * year * treated)[:, None] + rng.normal(0, 0.9, (n, 5))), 1, 5).astype(int)
+        for year in (0, 1)
+    )
+    digits = np.array([10_000, 1_000, 100, 10, 1])
+    followed = rng.random(n) > 1 / 6
+    levels = np.where(followed[:, None], after, np.nan)
+    names = ("mobility", "self_care", "activities", "pain", "anxiety")
+    return {
+        "profile_0m": before @ digits,
+        "profile_12m": levels @ digits,
+        **{name: levels[:, place] for place, name in enumerate(names)},
     }
 
 

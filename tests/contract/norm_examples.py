@@ -32,6 +32,8 @@ class Example:
         Whether some rows only describe the people in hand, without a standard error.
     moves : tuple of str
         Declared features that change its numbers.
+    evidence : str
+        What clients of a norm design support in it: change within people is never more than before-after.
     draws : bool
         Whether it draws random numbers, so that rows in another order agree only in what is not drawn.
     """
@@ -44,6 +46,7 @@ class Example:
     describes: bool = False
     moves: tuple[str, ...] = tuple(FEATURES)
     draws: bool = False
+    evidence: str = "comparison with a norm"
 
     @property
     def target(self) -> Analysis:
@@ -67,6 +70,26 @@ def _published(**options: object) -> tuple[Analysis, ...]:
 
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "eq5d_profile": (
+        Example(
+            "beside a population",
+            lambda declared: (
+                ik.Eq5dProfile(
+                    name=TARGET,
+                    before="health_in",
+                    after="health_out",
+                    value_set="crosswalk_uk_2012",
+                    norms="hse_2017_18_crosswalk",
+                    age="age",
+                    sex="sex",
+                    sexes=("woman", "man"),
+                ),
+            ),
+            misspelt=ik.Eq5dProfile(name=TARGET, before="health_in", after="health_ot", value_set="crosswalk_uk_2012"),
+            meant="health_out",
+            evidence="before-after only",
+        ),
+    ),
     "fit_note_norms": (
         Example(
             "complete",

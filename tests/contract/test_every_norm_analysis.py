@@ -103,7 +103,7 @@ def test_frames_have_their_columns(example: Example) -> None:
     assert len(tidy) > 0
     assert not tidy.duplicated(TIDY[:5]).any()
     assert (glance["kind"] == example.target.to_dict()["kind"]).all()
-    assert (glance["evidence"] == "comparison with a norm").all()
+    assert (glance["evidence"] == example.evidence).all()
     assert not glance.duplicated(["analysis", "outcome", "population"]).any()
     assert set(tidy[["outcome", "population"]].itertuples(index=False)) == set(
         glance[["outcome", "population"]].itertuples(index=False)

@@ -146,7 +146,7 @@ def _role_problem(column: Column, words: str, role: Role, by: str) -> str:
 def _eq5d_problem(column: Column, words: str, role: str, by: str) -> str:
     top = EQ5D_LEVELS[role]
     if column.codes is not None and column.levels is not None:
-        profile = re.compile(f"[1-{top}]{{5}}")
+        profile = re.compile(f"[1-{top}]{{5}}|[1-{top}]")
         counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
         bad = int(counts[[profile.fullmatch(level) is None for level in column.levels]].sum())
     elif column.numbers is not None:

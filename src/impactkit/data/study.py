@@ -234,6 +234,11 @@ class StudyData:
         """
         return replace(self, _outcomes={**self._outcomes, column.spec.name: column})
 
+    def with_covariate(self, name: str, values: Floats) -> Self:
+        """Give the same study with a covariate that was made from its data: ``covariates((name,))`` then finds it."""
+        made = Covariates(frozen(np.asarray(values, dtype=np.float64)[:, None]), (name,), (name,))
+        return replace(self, _cache={**self._cache, ("covariates", name): made})
+
     def plain(self) -> Self:
         """Give the same study without strata, clusters and weights, for an analysis asked to set them aside."""
         design = self.design.replace(strata=(), clusters=None, weights=None)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from impactkit.estimators.cox import CoxRegression
     from impactkit.estimators.crosstab import CrossTab
     from impactkit.estimators.detectable import MinimumDetectableEffect
+    from impactkit.estimators.eq5d_profile import Eq5dProfile
     from impactkit.estimators.exits import CompetingExits
     from impactkit.estimators.fit_note_audit import FitNoteAudit
     from impactkit.estimators.flow import Flow
@@ -43,6 +44,7 @@ __all__ = [
     "ComplierEffect",
     "CoxRegression",
     "CrossTab",
+    "Eq5dProfile",
     "FitNoteAudit",
     "FitNoteNorms",
     "Flow",
@@ -73,6 +75,7 @@ _HOMES = {
     "ComplierEffect": "complier",
     "CoxRegression": "cox",
     "CrossTab": "crosstab",
+    "Eq5dProfile": "eq5d_profile",
     "FitNoteAudit": "fit_note_audit",
     "FitNoteNorms": "norms",
     "Flow": "flow",

@@ -148,11 +148,11 @@ class WeeksSaved(Analysis):
     >>> saved = ik.WeeksSaved(name="saved", horizon=8)
     >>> rows = ik.Evaluation(design, {"people": people, "episodes": notes}, [saved]).fit(seed=1).tidy()
     >>> rows[["term", "measure", "unit", "estimate"]].round(2)
-                         term          measure        unit  estimate
-    0                   saved       difference       weeks      2.63
-    1                expected  restricted_mean       weeks      6.46
-    2                observed  restricted_mean       weeks      3.83
-    3  norm's share of variance       proportion       share      0.46
+                           term          measure   unit  estimate
+    0                     saved       difference  weeks      2.63
+    1                  expected  restricted_mean  weeks      6.46
+    2                  observed  restricted_mean  weeks      3.83
+    3  norm's share of variance       proportion  share      0.47
     """
 
     honours: ClassVar[frozenset[str]] = frozenset({"clusters", "weights", "populations"})

@@ -40,6 +40,7 @@ _HOMES = (
     "exhibit_baseline",
     "exhibit_weeks_saved",
     "exhibit_durations",
+    "exhibit_eq5d",
     "exhibit_attrition",
     "exhibit_odds",
     "exhibit_norms",

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from impactkit.report.evidence import effect_heading
     from impactkit.report.figures import figure_bytes, forest, forest_alt_text
     from impactkit.report.figures_balance import love, love_alt_text
+    from impactkit.report.figures_eq5d import (
+        eq5d_changes,
+        eq5d_changes_alt_text,
+        eq5d_problems,
+        eq5d_problems_alt_text,
+    )
     from impactkit.report.figures_flow import flow_alt_text, flow_diagram
     from impactkit.report.figures_power import power_alt_text, power_curves
     from impactkit.report.figures_weeks_saved import (
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from impactkit.report.table import Cell, Column, Row, RowGroup, Table
     from impactkit.report.tables_balance import balance_table
     from impactkit.report.tables_cox import hazard_ratios_table
+    from impactkit.report.tables_eq5d import eq5d_changes_table, eq5d_problems_table, eq5d_scores_table
     from impactkit.report.tables_flow import flow_table
     from impactkit.report.tables_frames import counts_table, frame_table, glance_table, tidy_table
     from impactkit.report.tables_impacts import impacts_table
@@ -59,6 +66,7 @@ _HOMES = {
     "figures": ("figure_bytes", "forest", "forest_alt_text"),
     "figures_power": ("power_alt_text", "power_curves"),
     "figures_balance": ("love", "love_alt_text"),
+    "figures_eq5d": ("eq5d_changes", "eq5d_changes_alt_text", "eq5d_problems", "eq5d_problems_alt_text"),
     "figures_flow": ("flow_alt_text", "flow_diagram"),
     "figures_weeks_saved": (
         "weeks_saved_alt_text",
@@ -72,6 +80,7 @@ _HOMES = {
     "suppression": ("SuppressedCounts", "suppress_counts"),
     "table": ("Cell", "Column", "Row", "RowGroup", "Table"),
     "tables_balance": ("balance_table",),
+    "tables_eq5d": ("eq5d_changes_table", "eq5d_problems_table", "eq5d_scores_table"),
     "tables_flow": ("flow_table",),
     "tables_frames": ("counts_table", "frame_table", "glance_table", "tidy_table"),
     "tables_impacts": ("impacts_table",),
@@ -111,6 +120,13 @@ __all__ = [
     "detectable_table",
     "disclose",
     "effect_heading",
+    "eq5d_changes",
+    "eq5d_changes_alt_text",
+    "eq5d_changes_table",
+    "eq5d_problems",
+    "eq5d_problems_alt_text",
+    "eq5d_problems_table",
+    "eq5d_scores_table",
     "figure_bytes",
     "flow_alt_text",
     "flow_diagram",

@@ -37,6 +37,9 @@ _COUNTED = re.compile(
     r"(?<![\w,.–−-])(?<!than )(?<!most )(?<!least )(?P<count>[1-9]\d?)(?: of (?:the )?[\d,]+)? "
     r"(?P<who>people|persons|client is|clients|participants|patients|(?:control )?episodes|fit notes|rows)\b"
 )
+_TELLING = frozenset({"mcnemar", "mcnemar_exact"})
+"""Tests whose p value, however rounded, gives away the few people they rest on."""
+
 _VALUES = ("estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
 _PLACES = {"estimate": 3, "std_error": 3, "conf_low": 3, "conf_high": 3, "statistic": 2, "p_value": 4}
 
@@ -332,7 +335,7 @@ def _protect_values(
         at_risk = beside and at_risk  # its own count, or the one that a small one beside it would be given back by
     if level and (behind < threshold or at_risk):
         _withhold(row, (*_VALUES, "df"), "tidy", tally, small=behind < threshold)
-    elif at_risk and (measure == "difference" or is_test(measure)):
+    elif at_risk and measure not in _TELLING and (measure == "difference" or is_test(measure)):
         for name in _VALUES:
             value: Any = row.get(name)
             if not is_missing(value) and not isinstance(value, str):

@@ -109,6 +109,10 @@ MEASURES: dict[str, Measure] = {
         Measure("signed_rank", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("signed_rank_exact", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("bias", null=_NO_NULL, is_effect=False),
+        Measure("change", is_effect=False, is_contrast=True),
+        Measure("norm_gap", is_effect=False, is_contrast=True),
+        Measure("mcnemar", is_effect=False, is_test=True, null=_NO_NULL),
+        Measure("mcnemar_exact", is_effect=False, is_test=True, null=_NO_NULL),
         Measure("conditional_odds_ratio", scale="log", null=1.0, is_effect=False),
     )
 }
