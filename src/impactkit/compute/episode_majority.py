@@ -74,14 +74,14 @@ def majority_diagnosis(merged: MergedNotes, rules: Sequence[str], rank: Ints, si
     changes = causes[1:] != causes[:-1]
     changes[merged.first[1:] - 1] = False  # at an episode's first note it is a change of episode
     changes = np.flatnonzero(changes) + 1
-    several[np.searchsorted(merged.first, changes, side="right") - 1] = True
+    several[merged.episode[changes]] = True
     some = np.flatnonzero(several)
     if not some.size:
         return Majority(chosen, several, tied, decided)
     rows, _ = notes_of(merged, some)
     group = np.repeat(np.arange(some.size), merged.count[some]) * rank.size + causes[rows]
-    order = np.argsort(group, kind="stable")
-    rows, group = rows[order], group[order]
+    group, order = _sorted_stably(group)
+    rows = rows[order]
     first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     owner, cause = np.divmod(group[first], rank.size)
     columns: dict[str, Ints] = {"earliest": merged.notes.begins[rows[first]], "hierarchy": rank[cause]}
@@ -102,6 +102,17 @@ def majority_diagnosis(merged: MergedNotes, rules: Sequence[str], rank: Ints, si
     chosen[some] = cause[alive]
     decided[some], tied[some] = winner, winner > 0
     return Majority(chosen, several, tied, decided)
+
+
+def _sorted_stably(group: Ints) -> tuple[Ints, Ints]:
+    """Sort, equal values in their order: value and place packed into one integer and its values sorted, if they fit."""
+    bits = int(group.size).bit_length()
+    if int(group.max()).bit_length() + bits > 62:
+        order: Ints = np.argsort(group, kind="stable")
+        return group[order], order
+    key = (group << bits) | np.arange(group.size)
+    key.sort()
+    return key >> bits, key & ((1 << bits) - 1)
 
 
 def _union_days(begins: Ints, ends: Ints, group: Ints, first: Ints) -> Ints:

@@ -68,6 +68,8 @@ class MergedNotes:
     Parameters
     ----------
     notes : SortedNotes
+    episode : ndarray of int32, shape (n,)
+        Position of the episode that each note belongs to.
     first : ndarray of int64, shape (k,)
         Position in ``notes`` of each episode's first note.
     count : ndarray of int64, shape (k,)
@@ -87,6 +89,7 @@ class MergedNotes:
     """
 
     notes: SortedNotes
+    episode: NDArray[np.int32]
     first: Ints
     count: Ints
     begins: Ints
@@ -118,7 +121,7 @@ class MergedNotes:
         if self.notes.backdated is None:
             return np.zeros(self.first.size, dtype=bool)
         found = np.zeros(self.first.size, dtype=bool)
-        found[np.searchsorted(self.first, np.flatnonzero(self.notes.backdated), side="right") - 1] = True
+        found[self.episode[self.notes.backdated]] = True
         return found
 
 
@@ -249,30 +252,32 @@ def merge_notes(notes: SortedNotes, *, gap: int) -> MergedNotes:
     n = int(notes.begins.size)
     if not n:
         empty = np.zeros(0, dtype=np.int64)
-        return MergedNotes(notes, empty, empty, empty, empty, empty, 0, 0, 0, 0)
+        return MergedNotes(notes, empty.astype(np.int32), empty, empty, empty, empty, empty, 0, 0, 0, 0)
     reach = np.maximum.accumulate(notes.ends)
     apart = notes.begins[1:] - reach[:-1]  # 1 where a note begins on the day after
     opens = np.empty(n, dtype=bool)
     opens[0] = True
     np.greater(apart, gap + 1, out=opens[1:])
     first = np.flatnonzero(opens)
+    episode = np.cumsum(opens, dtype=np.int32)
+    episode -= 1
     last = np.append(first[1:], n) - 1
     begins, ends = notes.begins[first], reach[last]
     certified = ends - begins + 1
-    total = int((notes.ends - notes.begins).sum()) + n
-    inside = (np.flatnonzero((apart > 1) & ~opens[1:]) + 1) if gap else np.zeros(0, dtype=np.int64)
+    total = int(notes.ends.sum() - notes.begins.sum()) + n
+    inside = (np.flatnonzero((apart > 1) > opens[1:]) + 1) if gap else np.zeros(0, dtype=np.int64)
     missing = apart[inside - 1] - 1
     if inside.size:
-        episode = np.searchsorted(first, inside, side="right") - 1
-        np.subtract.at(certified, episode, missing)
+        certified -= np.bincount(episode[inside], weights=missing, minlength=first.size).astype(np.int64)
     return MergedNotes(
         notes=notes,
+        episode=episode,
         first=first,
         count=last - first + 1,
         begins=begins,
         ends=ends,
         certified=certified,
-        overlapping=int((apart <= 0).sum()),
+        overlapping=int(np.count_nonzero(apart <= 0)),
         overlap_days=total - int(certified.sum()),
         bridged=int(inside.size),
         bridged_days=int(missing.sum()),
@@ -296,8 +301,8 @@ def only_may_be_fit(merged: MergedNotes, until: Sequence[int] | Ints | None = No
     days = np.zeros(merged.first.size, dtype=np.int64)
     if notes.may_be_fit is None or not merged.first.size:
         return days
-    some = np.searchsorted(merged.first, np.flatnonzero(notes.may_be_fit), side="right") - 1
-    some = some[np.append(True, some[1:] != some[:-1])]  # they are sorted
+    of = merged.episode[notes.may_be_fit]
+    some = of[np.append(True, of[1:] != of[:-1])].astype(np.int64)  # they are sorted
     rows, first = notes_of(merged, some)
     begins, every = notes.begins[rows], notes.ends[rows]
     not_fit = np.where(notes.may_be_fit[rows], begins - 1, every)
