@@ -20,8 +20,9 @@ from impactkit.compute.signedrank import hodges_lehmann, signed_rank
 from impactkit.errors import DataError, NotEstimableError, SpecError
 
 FOLDER = Path(__file__).parents[1] / "reference" / "signedrank"
-EXPECTED = pd.read_csv(FOLDER / "expected.csv", float_precision="round_trip")
-DATA = pd.read_csv(FOLDER / "data.csv", float_precision="round_trip")
+EXACT = {"float_precision": "round_trip"} if pd.__version__.startswith("2.") else {}  # what pandas 3 does anyway
+EXPECTED = pd.read_csv(FOLDER / "expected.csv", **EXACT)
+DATA = pd.read_csv(FOLDER / "data.csv", **EXACT)
 SETS = list(dict.fromkeys(DATA["set"]))
 DIGITS = 1e-9
 few = st.lists(st.integers(-5, 7), min_size=1, max_size=9).filter(any)

@@ -304,7 +304,7 @@ def test_the_kind_of_frame_makes_no_difference(example: Example, tmp_path: Path)
     data.to_csv(tmp_path / "people.csv", index=False)
     data.to_csv(tmp_path / "text.csv", index=False)
     kinds: dict[str, Any] = {
-        "polars": pl.DataFrame({name: data[name].to_list() for name in data}, nan_to_null=True),
+        "polars": pl.DataFrame({name: [None if cell != cell else cell for cell in data[name]] for name in data}),
         "csv": tmp_path / "people.csv",
         "text path": str(tmp_path / "text.csv"),
         "mapping": {"people": data},

@@ -17,7 +17,8 @@ from impactkit.estimators.bias_ledger import LEDGER
 from impactkit.report.tables_norm_comparison import bias_ledger_table, norm_comparison_tables
 
 FOLDER = Path(__file__).parents[1] / "reference" / "norm_comparison"
-EXPECTED = pd.read_csv(FOLDER / "expected.csv", float_precision="round_trip")
+EXACT = {"float_precision": "round_trip"} if pd.__version__.startswith("2.") else {}  # what pandas 3 does anyway
+EXPECTED = pd.read_csv(FOLDER / "expected.csv", **EXACT)
 ALL = "all recorded diagnoses"
 SHORTER = {
     "total episode": "total episode shorter than norm",
@@ -113,9 +114,10 @@ def test_typed_norms_give_the_same_comparison_and_say_what_cannot_be_measured() 
         )
     typed = fit({"people": tables()["people"]}, design(controls=None), norms=tuple(values)).tidy()
     made = fit().tidy()
-    for frame in (typed, made):
-        frame.drop(frame.index[frame["outcome"].str.startswith("bias ledger")], inplace=True)
-    pd.testing.assert_frame_equal(typed.reset_index(drop=True), made.reset_index(drop=True))
+    typed, made = (
+        frame[~frame["outcome"].str.startswith("bias ledger")].reset_index(drop=True) for frame in (typed, made)
+    )
+    pd.testing.assert_frame_equal(typed, made)
 
 
 def test_weeks_and_days_give_the_same_tests() -> None:
