@@ -44,22 +44,9 @@ __all__ = [
     "weighted_cost_range",
 ]
 
-_EQ5D = {
-    "Eq5dScores",
-    "PopulationNorms",
-    "ValueSet",
-    "list_population_norms",
-    "list_value_sets",
-    "load_population_norms",
-    "load_value_set",
-    "register_value_set",
-    "score_eq5d",
-}
-"""Names that live with the data and are loaded when first used."""
-
 
 def __getattr__(name: str) -> Any:
-    if name in _EQ5D:
+    if name in __all__:  # what is not imported above lives with the data, and is loaded when first used
         from impactkit.data import eq5d
 
         return getattr(eq5d, name)
